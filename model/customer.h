@@ -1,0 +1,208 @@
+/* customer: the state of one customer: sufficient statistics of its log, its stage and its open episodes.
+ *
+ * A plain value: no pointers, copied by assignment, compared field by field by its codec. Sums, days and counts do not depend on
+ * the order of events within the kept window (integers only, no running averages); stage history and episodes follow
+ * the log. Everything that can be derived from these (risk, value, rhythm, due time) is derived, not stored, with the exception
+ * of due_ms, which a bucket sweep must see without deriving it.
+ *
+ * Recent activity is kept as counts and spend in 10-day bins of event time instead of exponentially decayed sums: integers
+ * give the same bits in every order, windows ("last 30 days against the 90 before") mean what they say, and between events
+ * the warnings are piecewise constant, so each crossing has a time that can be computed. */
+#ifndef LC_MODEL_CUSTOMER_H
+#define LC_MODEL_CUSTOMER_H
+
+#include <stdint.h>
+
+#include "model/event.h"
+#include "model/params.h"
+
+#define CUSTOMER_DAYS_MAX       32
+#define CUSTOMER_BIN_DAYS       10
+#define CUSTOMER_BINS_MAX       19 /* 180 days and the bin that is filling */
+#define CUSTOMER_ORDERS_MAX     16 /* open orders, for refunds */
+#define CUSTOMER_TICKETS_MAX    8
+#define CUSTOMER_CURRENCIES_MAX 6
+#define CUSTOMER_EPISODES_MAX   16
+#define CUSTOMER_TEXT_MAX       16
+
+enum stage {
+#define STAGE(name, label, means) STAGE_##name,
+#include "model/stage.def"
+#undef STAGE
+    STAGE_COUNT
+};
+
+/* Why the stage is what it is. */
+enum stage_reason {
+    STAGE_BY_FIRST_EVENT,
+    STAGE_BY_FUNNEL,
+    STAGE_BY_PURCHASE,
+    STAGE_BY_REFUND,
+    STAGE_BY_SILENCE,
+    STAGE_BY_RISK,
+    STAGE_BY_TENURE,
+    STAGE_BY_SUBSCRIPTION,
+    STAGE_BY_DELETE,
+    STAGE_REASON_COUNT
+};
+
+struct purchase_day {
+    int32_t day;         /* UTC day number */
+    uint16_t orders;     /* on that day, not cancelled nor refunded whole; > 0 */
+    int64_t spend_minor; /* gross of the day less refunds that name an order of the day */
+};
+
+struct activity_bin {
+    uint32_t events;     /* engagement and purchases */
+    int64_t spend_minor; /* net */
+};
+
+/* An order that may still be refunded, or a refund whose order has not come yet. */
+enum order_state { ORDER_OPEN, ORDER_CLOSED, ORDER_REFUND_WAITS, ORDER_CANCEL_WAITS };
+
+struct open_order {
+    uint64_t fp;
+    enum order_state state;
+    int32_t day;
+    int64_t left_minor; /* OPEN: not refunded yet, reporting currency; REFUND_WAITS: to be refunded, −1 = the remainder */
+};
+
+struct ticket {
+    uint64_t fp;
+    bool complaint;      /* else a plain support ticket */
+    int64_t opened_ms;   /* INT64_MIN: the resolution came first */
+    int64_t resolved_ms; /* INT64_MIN: open */
+};
+
+struct currency_spend {
+    enum currency currency;
+    int64_t minor; /* net, in that currency's minor units */
+};
+
+enum subscription_state {
+    SUBSCRIPTION_NONE,
+    SUBSCRIPTION_ACTIVE,
+    SUBSCRIPTION_PAUSED,
+    SUBSCRIPTION_ENDED /* at ends_ms, by cancellation */
+};
+
+struct subscription {
+    enum subscription_state state;
+    uint64_t fp;
+    int64_t changed_ms; /* event time of the newest event about it */
+    int64_t ends_ms;    /* end of the paid term; INT64_MAX unknown */
+    uint32_t renewals;
+    char plan[CUSTOMER_TEXT_MAX]; /* zero padded */
+};
+
+enum episode_phase { EPISODE_CLOSED, EPISODE_OPEN };
+
+/* The one or newest episode of (kind, key). Closed ones stay for their cool-down. */
+struct episode {
+    uint8_t kind;      /* enum kind */
+    uint8_t phase;     /* enum episode_phase */
+    uint8_t band;      /* highest band told so far, from 1 */
+    bool told;         /* raised to the outside; false when it began as history (alerts.late_max) */
+    uint16_t revision; /* of the newest alert of the episode, from 0 */
+    uint32_t number;   /* of the episode, counted per customer: part of ce_id */
+    uint64_t key;      /* what it is about (ticket, term, ...); 0 when the kind has one instance */
+    int64_t since_ms;  /* when the condition became true */
+    int64_t ended_ms;  /* when it ended; meaningful when closed */
+};
+
+struct customer {
+    /* time */
+    int64_t now_ms;   /* fold time: the newest event time or fired timer; INT64_MIN in an empty state */
+    int64_t due_ms;   /* when silence alone next changes something; INT64_MAX never. = fold_due() */
+    int64_t first_ms; /* earliest event time */
+    int64_t touch_ms; /* newest event time */
+    uint32_t params_version; /* of the params due_ms was computed with (worker's count) */
+
+    /* stage */
+    enum stage stage;
+    enum stage_reason stage_reason;
+    enum churn_reason churn_reason;
+    int64_t stage_since_ms;
+    uint64_t stage_cause;    /* id_fp of the event, 0 for a timer */
+    enum stage funnel;       /* LEAD, DEMO or TRIAL: the furthest step seen */
+    int64_t funnel_since_ms; /* event time of the newest progress in the funnel */
+    int64_t trial_ends_ms;   /* INT64_MAX unknown */
+    int64_t churned_ms;      /* since when churned the last time; INT64_MIN never */
+    bool returned;           /* bought since it last churned and not twice yet (won_back) */
+    int64_t risk_since_ms;   /* when risk became elevated (stage_risk_elevated); INT64_MAX: it is not */
+
+    /* purchases */
+    uint32_t purchase_days;  /* distinct UTC days with a purchase */
+    int32_t first_day, last_day;
+    int64_t last_purchase_ms; /* event time of the newest purchase; INT64_MIN none */
+    uint8_t days_kept;
+    struct purchase_day days[CUSTOMER_DAYS_MAX]; /* newest distinct days, ascending */
+    uint32_t late_days;      /* days counted as new because older than the kept ones: may be double */
+    uint32_t orders;
+    int64_t spend_minor;     /* net, reporting currency; may be negative */
+    int64_t first_day_spend_minor;
+    uint32_t repeat_days_paid; /* kept exactly while ≤ 32 days: repeat purchase days with positive spend */
+    int64_t repeat_spend_minor; /* their positive spend: m̄ = this / repeat_days_paid */
+    uint8_t currencies;
+    struct currency_spend currency[CUSTOMER_CURRENCIES_MAX];
+    uint8_t orders_open;
+    struct open_order order[CUSTOMER_ORDERS_MAX]; /* newest last */
+
+    /* activity */
+    int32_t bin_newest;      /* absolute number of bins[0]: floor(day / 10) */
+    struct activity_bin bins[CUSTOMER_BINS_MAX]; /* [i] is bin bin_newest − i */
+    uint32_t count[EVENT_TYPE_COUNT];
+    int64_t last_ms[EVENT_TYPE_COUNT]; /* INT64_MIN never */
+    char channel[CUSTOMER_TEXT_MAX];   /* of first touch, zero padded */
+    int64_t channel_ms;                /* event time of it */
+    uint64_t categories;               /* bit hash(category) % 64 of categories bought */
+
+    /* satisfaction, credit, advocacy, cost */
+    int64_t score_sum_pct;   /* Σ of scores on 0–100 */
+    uint32_t scores;
+    int16_t score_last;      /* as sent; −1 none */
+    enum survey_metric score_metric;
+    int64_t score_last_ms;
+    uint8_t tickets;
+    struct ticket ticket[CUSTOMER_TICKETS_MAX];
+    int64_t cost_minor;      /* service cost, reporting currency */
+    bool consent_denied[CONSENT_PURPOSE_COUNT];
+    int64_t consent_ms[CONSENT_PURPOSE_COUNT];
+
+    struct subscription subscription;
+
+    /* alerts */
+    uint8_t episodes;
+    struct episode episode[CUSTOMER_EPISODES_MAX];
+    uint32_t episode_count; /* ever opened */
+    uint32_t alert_count;   /* ever told: ce_sequence */
+    int64_t erased_ms;      /* Delete: everything before is gone and ignored; INT64_MIN never */
+};
+
+void customer_init(struct customer *ret_customer);
+/* An initialised state that no event has touched yet, or one that was forgotten: not worth storing. */
+bool customer_is_empty(const struct customer *customer);
+/* NULL when every invariant holds, else the one that does not (constant string). For records read back (which may be
+ * damaged) and, under MUST, after every step. */
+const char *customer_check(const struct customer *customer);
+
+const char *stage_label(enum stage stage);
+const char *stage_reason_label(enum stage_reason reason);
+const char *churn_reason_label(enum churn_reason reason);
+
+/* --- derived figures that several modules need; all pure --- */
+
+/* Repeat purchase days x, t_x and T in days from the first purchase day (docs/MODELS.md). T counts to `at_ms`, not below t_x.
+ * purchase_days must be > 0. */
+struct history {
+    double x, t_x, T;
+};
+struct history customer_history(const struct customer *customer, int64_t at_ms);
+/* Engagement events in [at − from_days, at − to_days), whole bins. */
+uint32_t customer_events_between(const struct customer *customer, int64_t at_ms, int from_days, int to_days);
+int64_t customer_spend_between(const struct customer *customer, int64_t at_ms, int from_days, int to_days);
+/* Purchase days within the window before `at_ms`, of the kept ones. */
+uint32_t customer_days_since(const struct customer *customer, int64_t since_ms);
+bool customer_subscribed(const struct customer *customer, int64_t at_ms);
+
+#endif

@@ -1,0 +1,36 @@
+/* params: everything the fold depends on besides state and log. One immutable version at a time: a partition switches
+ * versions at a recorded offset (SWITCH in the control topic), so that a replay folds with the same numbers. */
+#ifndef LC_MODEL_PARAMS_H
+#define LC_MODEL_PARAMS_H
+
+#include <stdint.h>
+
+#include "model/currency.h"
+
+/* Types of params.def in C. */
+#define PARAM_C_FRACTION double
+#define PARAM_C_NUMBER   double
+#define PARAM_C_COUNT    int64_t
+#define PARAM_C_DURATION int64_t
+#define PARAM_C_MONEY    int64_t
+#define PARAM_C_FLAG     int64_t
+
+/* Which clock moves the watermark W: recorded ticks (service) or the newest event time (history, demos, tests). */
+enum fold_clock { FOLD_CLOCK_WALL, FOLD_CLOCK_EVENT };
+
+struct params {
+#define PARAM(section, name, type, fallback, min, max, unit, help) PARAM_C_##type name;
+#include "model/params.def"
+#undef PARAM
+    enum fold_clock clock;
+    enum currency reporting;                    /* reporting currency; its own rate is always 1 */
+    struct currency_rate rates[CURRENCY_COUNT]; /* by enum currency; mantissa 0 = unknown */
+};
+
+/* Defaults of params.def, clock wall, reporting EUR, no other rate. */
+void params_default(struct params *ret_params);
+/* NULL when all hold; else one sentence naming the parameters that contradict each other (constant string). Ranges are
+ * checked by whoever read the text. */
+const char *params_contradiction(const struct params *params);
+
+#endif

@@ -1,0 +1,44 @@
+/* position_codec: the ASCII metadata that stands beside K in the group's committed offset, and the control topic's records.
+ *
+ * Metadata "v=1;C=<n>;CO=<offset>;W=<ms>;cfg=<hex>;pv=<n>": with K it says that every effect of (offset, control) below
+ * (K, C) and of timers due ≤ W has been delivered.
+ * Control records (key: the partition number in ASCII; value: MessagePack) are numbered per partition from 1, each labelled with the
+ * input offset it comes before. Kinds: BIRTH (first of a partition; parameters), SWITCH (parameters), TICK (watermark). */
+#ifndef LC_PIPELINE_POSITION_CODEC_H
+#define LC_PIPELINE_POSITION_CODEC_H
+
+#include "base/arena.h"
+#include "state/store.h"
+
+#define POSITION_METADATA_MAX 256
+
+/* K as committed. */
+struct delivered {
+    struct position at;
+    int64_t control_offset; /* where to read the control topic for record number at.control; −1 unknown */
+    int64_t watermark_ms;
+    char cfg[STORE_CFG_BYTES];
+    uint32_t params_version;
+};
+
+size_t position_metadata_encode(const struct delivered *delivered, char ret_text[POSITION_METADATA_MAX]);
+/* at.offset is the caller's. REJECT: not ours. */
+enum status position_metadata_decode(struct span text, struct delivered *ret_delivered) LC_CHECKED;
+
+enum control_kind { CONTROL_BIRTH = 1, CONTROL_SWITCH = 2, CONTROL_TICK = 3 };
+
+struct control_record {
+    enum control_kind kind;
+    int64_t number;       /* C */
+    int64_t label;        /* input offset it comes before */
+    int64_t watermark_ms; /* TICK: the new W; SWITCH and BIRTH: W then */
+    int64_t made_ms;      /* wall clock: against which lateness of the fired timers is measured */
+    uint32_t params_version;
+    struct span params;   /* BIRTH, SWITCH: canonical text */
+};
+
+enum status control_encode(const struct control_record *control, struct arena *arena, struct span *ret_value) LC_CHECKED;
+/* Borrows from value. */
+enum status control_decode(struct span value, struct control_record *ret_control, const char **ret_why) LC_CHECKED;
+
+#endif
