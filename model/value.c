@@ -1,0 +1,132 @@
+/* value: Gamma-Gamma spend (Hardie's note H025) times MBG/NBD purchases, discounted by the month.
+ */
+#include "model/value.h"
+
+#include <math.h>
+
+#include "base/must.h"
+#include "base/text.h"
+
+#define VALUE_MONTHS     12
+#define VALUE_MONTH_DAYS (365.0 / 12)
+#define VALUE_MINOR_MAX  9e15 /* what JSON readers keep exact (2^53), as everywhere */
+
+__extension__ typedef __int128 wide;
+
+double value_gg_mean(double p, double q, double gamma, double x, double mean)
+{
+    return p * (gamma + x * mean) / (p * x + q - 1);
+}
+
+/* ln Γ(y + d) − ln Γ(y) without the cancellation of two large numbers; y, d > 0. */
+static double ln_gamma_rise(double y, double d)
+{
+    int sign;
+    if (y < 16) {
+        return lgamma_r(y + d, &sign) - lgamma_r(y, &sign);
+    }
+    /* Stirling's series of both, subtracted term by term; the first three corrections leave 1e-12
+     * of 1/y at 16. */
+    const double u = 1 / (y * y), v = 1 / ((y + d) * (y + d));
+    const double low = (1.0 / 12 - u * (1.0 / 360 - u * (1.0 / 1260 - u * (1.0 / 1680)))) / y;
+    const double high =
+        (1.0 / 12 - v * (1.0 / 360 - v * (1.0 / 1260 - v * (1.0 / 1680)))) / (y + d);
+    return (y + d - 0.5) * log1p(d / y) + d * log(y) - d + (high - low);
+}
+
+double value_gg_loglik(double p, double q, double gamma, double x, double mean)
+{
+    int sign;
+    /* H025 (1a): written with x·m as one sum of spend, so that the powers of it stay together. */
+    const double spend = x * mean, px = p * x;
+    return ln_gamma_rise(px, q) - lgamma_r(q, &sign) + q * log(gamma / (gamma + spend)) -
+           px * log1p(gamma / spend) - log(mean);
+}
+
+/* Discounted and undiscounted expected purchase days of the next twelve months. */
+struct purchases {
+    double discounted, plain;
+};
+
+static struct purchases purchases_expected(const struct customer *customer, int64_t at_ms,
+                                           const struct params *params)
+{
+    const struct mbg mbg = churn_mbg(params);
+    const struct history history = customer_history(customer, at_ms);
+    const double factor = 1 / (1 + params->discount_month);
+    struct purchases sum = {0, 0};
+    double discount = 1;
+    /* Σ (E_i − E_{i−1}) f^i, summed by parts: Σ_{i<12} E_i (f^i − f^{i+1}) + E_12 f^12. Nothing
+     * cancels. */
+    for (int month = 1; month <= VALUE_MONTHS; month++) {
+        discount *= factor;
+        sum.plain = churn_mbg_expected(mbg, history, month * VALUE_MONTH_DAYS);
+        const double weight = month < VALUE_MONTHS ? discount * (1 - factor) : discount;
+        sum.discounted += sum.plain * weight;
+    }
+    return sum;
+}
+
+/* P(ever buys) of somebody who has not: by the furthest step of the funnel. */
+static double convert_probability(const struct customer *customer, int64_t at_ms,
+                                  const struct params *params)
+{
+    if (customer_subscribed(customer, at_ms)) {
+        return 1;
+    }
+    switch (customer->funnel) {
+    case STAGE_TRIAL:
+        return params->convert_trial;
+    case STAGE_DEMO:
+        return params->convert_demo;
+    default:
+        return params->convert_lead;
+    }
+}
+
+/* Service cost of a year: all of it in the first year, later the yearly mean. */
+static int64_t yearly_cost(const struct customer *customer, int64_t at_ms)
+{
+    const wide year = 365 * (wide)TEXT_MS_PER_DAY;
+    const wide tenure = (wide)at_ms - customer->first_ms;
+    if (tenure <= year) {
+        return customer->cost_minor;
+    }
+    return (int64_t)(customer->cost_minor * year / tenure);
+}
+
+static int64_t money_of(double minor)
+{
+    MUST(!isnan(minor));
+    return (int64_t)rint(fmax(-VALUE_MINOR_MAX, fmin(VALUE_MINOR_MAX, minor)));
+}
+
+void value_at(const struct customer *customer, int64_t at_ms, const struct params *params,
+              struct value *ret_value)
+{
+    struct value value = {0};
+    double gross_minor;
+    if (customer->stage == STAGE_NONE && customer->purchase_days == 0) {
+        *ret_value = value; /* erased, or nobody yet */
+        return;
+    }
+    value.cost_minor = yearly_cost(customer, at_ms);
+    if (customer->purchase_days == 0) {
+        value.p_convert = convert_probability(customer, at_ms, params);
+        gross_minor = value.p_convert * (double)params->new_customer_value_minor;
+    } else {
+        const double major = pow(10, currency_exponent(params->reporting));
+        const double x = customer->repeat_days_paid;
+        /* Amounts ≤ 0 never enter the model; late refunds may still leave such a sum. */
+        const bool paid = customer->repeat_days_paid > 0 && customer->repeat_spend_minor > 0;
+        const double mean = paid ? (double)customer->repeat_spend_minor / x / major : 0;
+        const struct purchases purchases = purchases_expected(customer, at_ms, params);
+        value.p_convert = 1;
+        value.purchases_12 = purchases.plain;
+        value.spend_minor =
+            major * value_gg_mean(params->gg_p, params->gg_q, params->gg_gamma, paid ? x : 0, mean);
+        gross_minor = value.spend_minor * purchases.discounted;
+    }
+    value.clv_minor = money_of(gross_minor - (double)value.cost_minor);
+    *ret_value = value;
+}
