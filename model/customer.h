@@ -57,21 +57,27 @@ struct activity_bin {
     int64_t spend_minor; /* net */
 };
 
-/* An order that may still be refunded, or a refund whose order has not come yet. */
+/* An order that may still be refunded, or a refund whose order has not come yet. A waiting cancellation (or refund without an
+ * amount) takes whatever the order is worth when it comes. */
 enum order_state { ORDER_OPEN, ORDER_CLOSED, ORDER_REFUND_WAITS, ORDER_CANCEL_WAITS };
 
+/* Ascending by (day, fp, currency); the lowest falls out, so that what is kept does not depend on the order of arrival. */
 struct open_order {
     uint64_t fp;
     enum order_state state;
-    int32_t day;
-    int64_t left_minor; /* OPEN: not refunded yet, reporting currency; REFUND_WAITS: to be refunded, −1 = the remainder */
+    enum currency currency; /* of left_native; NONE in CANCEL_WAITS */
+    int32_t day;            /* of the order; of the (newest) refund while it waits */
+    int64_t left_native;    /* OPEN: not refunded yet; REFUND_WAITS: to be refunded; else 0 */
+    int64_t left_minor;     /* OPEN: what left_native added to the sums, reporting currency; else 0 */
 };
 
+/* Ascending by (fp, complaint). A filing without a ticket id is known by its event's id_fp; fp 0 is no ticket but the newest
+ * resolution without a ticket id, which settles everything of its sort filed up to then. */
 struct ticket {
     uint64_t fp;
     bool complaint;      /* else a plain support ticket */
-    int64_t opened_ms;   /* INT64_MIN: the resolution came first */
-    int64_t resolved_ms; /* INT64_MIN: open */
+    int64_t opened_ms;   /* newest filing; INT64_MIN: the resolution came first */
+    int64_t resolved_ms; /* newest resolution, >= opened_ms; INT64_MIN: open */
 };
 
 struct currency_spend {
@@ -89,10 +95,12 @@ enum subscription_state {
 struct subscription {
     enum subscription_state state;
     uint64_t fp;
-    int64_t changed_ms; /* event time of the newest event about it */
+    int64_t changed_ms; /* event time of the newest event about it; INT64_MIN none */
     int64_t ends_ms;    /* end of the paid term; INT64_MAX unknown */
+    int64_t term_ms;    /* event time of the newest event that says when the term ends; INT64_MIN none */
     uint32_t renewals;
     char plan[CUSTOMER_TEXT_MAX]; /* zero padded */
+    int64_t plan_ms;    /* event time of the newest event that names the plan; INT64_MIN none */
 };
 
 enum episode_phase { EPISODE_CLOSED, EPISODE_OPEN };
@@ -113,7 +121,8 @@ struct episode {
 struct customer {
     /* time */
     int64_t now_ms;   /* fold time: the newest event time or fired timer; INT64_MIN in an empty state */
-    int64_t due_ms;   /* when silence alone next changes something; INT64_MAX never. = fold_due() */
+    int64_t due_ms;   /* when silence alone next changes something; INT64_MAX never. Early is allowed (the timer fires, tells
+                       * nothing and arms itself again), late never: due_ms <= fold_due() */
     int64_t first_ms; /* earliest event time */
     int64_t touch_ms; /* newest event time */
     uint32_t params_version; /* of the params due_ms was computed with (worker's count) */
@@ -125,7 +134,7 @@ struct customer {
     int64_t stage_since_ms;
     uint64_t stage_cause;    /* id_fp of the event, 0 for a timer */
     enum stage funnel;       /* LEAD, DEMO or TRIAL: the furthest step seen */
-    int64_t funnel_since_ms; /* event time of the newest progress in the funnel */
+    int64_t funnel_since_ms; /* event time of the newest progress in the funnel; INT64_MIN none */
     int64_t trial_ends_ms;   /* INT64_MAX unknown */
     int64_t churned_ms;      /* since when churned the last time; INT64_MIN never */
     bool returned;           /* bought since it last churned and not twice yet (won_back) */
@@ -134,11 +143,12 @@ struct customer {
     /* purchases */
     uint32_t purchase_days;  /* distinct UTC days with a purchase */
     int32_t first_day, last_day;
-    int64_t last_purchase_ms; /* event time of the newest purchase; INT64_MIN none */
+    int64_t last_purchase_ms; /* event time of the newest order of last_day, midnight of it when the newest order of all was
+                               * cancelled; INT64_MIN none */
     uint8_t days_kept;
     struct purchase_day days[CUSTOMER_DAYS_MAX]; /* newest distinct days, ascending */
     uint32_t late_days;      /* days counted as new because older than the kept ones: may be double */
-    uint32_t orders;
+    uint32_t orders;         /* live ones: not cancelled nor refunded whole */
     int64_t spend_minor;     /* net, reporting currency; may be negative */
     int64_t first_day_spend_minor;
     uint32_t repeat_days_paid; /* kept exactly while ≤ 32 days: repeat purchase days with positive spend */
@@ -149,12 +159,12 @@ struct customer {
     struct open_order order[CUSTOMER_ORDERS_MAX]; /* newest last */
 
     /* activity */
-    int32_t bin_newest;      /* absolute number of bins[0]: floor(day / 10) */
+    int32_t bin_newest;      /* absolute number of bins[0]: floor(day / 10); INT32_MIN: nothing yet */
     struct activity_bin bins[CUSTOMER_BINS_MAX]; /* [i] is bin bin_newest − i */
     uint32_t count[EVENT_TYPE_COUNT];
     int64_t last_ms[EVENT_TYPE_COUNT]; /* INT64_MIN never */
     char channel[CUSTOMER_TEXT_MAX];   /* of first touch, zero padded */
-    int64_t channel_ms;                /* event time of it */
+    int64_t channel_ms;                /* event time of it; INT64_MAX none */
     uint64_t categories;               /* bit hash(category) % 64 of categories bought */
 
     /* satisfaction, credit, advocacy, cost */
@@ -162,12 +172,12 @@ struct customer {
     uint32_t scores;
     int16_t score_last;      /* as sent; −1 none */
     enum survey_metric score_metric;
-    int64_t score_last_ms;
+    int64_t score_last_ms;   /* INT64_MIN none */
     uint8_t tickets;
     struct ticket ticket[CUSTOMER_TICKETS_MAX];
     int64_t cost_minor;      /* service cost, reporting currency */
     bool consent_denied[CONSENT_PURPOSE_COUNT];
-    int64_t consent_ms[CONSENT_PURPOSE_COUNT];
+    int64_t consent_ms[CONSENT_PURPOSE_COUNT]; /* event time of the newest word on it; INT64_MIN none */
 
     struct subscription subscription;
 
@@ -198,11 +208,23 @@ struct history {
     double x, t_x, T;
 };
 struct history customer_history(const struct customer *customer, int64_t at_ms);
-/* Engagement events in [at − from_days, at − to_days), whole bins. */
+/* Number of the activity bin a time falls into; at each multiple of CUSTOMER_BIN_DAYS days the windows below step. */
+int32_t customer_bin_of(int64_t at_ms);
+/* Engagement events in [at − from_days, at − to_days), whole bins: with b the bin of at_ms, the bins b − from/10 up to b itself
+ * (to_days = 0; the filling bin comes on top, so that no window is shorter than it says) or up to b − to/10 − 1. */
 uint32_t customer_events_between(const struct customer *customer, int64_t at_ms, int from_days, int to_days);
 int64_t customer_spend_between(const struct customer *customer, int64_t at_ms, int from_days, int to_days);
-/* Purchase days within the window before `at_ms`, of the kept ones. */
+/* Purchase days whose midnight is at or after since_ms, of the kept ones. */
 uint32_t customer_days_since(const struct customer *customer, int64_t since_ms);
+/* A paid term covers at_ms: any subscription whose ends_ms lies after it (a cancelled one too, until then). */
 bool customer_subscribed(const struct customer *customer, int64_t at_ms);
+/* Lead, demo or trial. */
+bool customer_is_potential(const struct customer *customer);
+/* The open or cooling episode of (kind, key); NULL when there is none. */
+const struct episode *customer_episode(const struct customer *customer, uint8_t kind, uint64_t key);
+/* Adds to the bin of a day; what is older than the kept bins is dropped. */
+void customer_activity_add(struct customer *customer, int32_t day, uint32_t events, int64_t spend_minor);
+/* left + right, held at ±4e18: sums of hostile amounts must not overflow. */
+int64_t customer_money_add(int64_t left, int64_t right);
 
 #endif
