@@ -5,12 +5,36 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/must.h"
 #include "base/text.h"
 
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
+#ifdef __SSE2__ /* of every amd64 */
+#define SCAN_BYTES 16
+
+/* One bit a byte of the block at `at` that is a quote, a backslash or a control. */
+static inline unsigned scan_block(const char *at)
+{
+    __m128i block = _mm_loadu_si128((const __m128i_u *)at);
+    __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    __m128i escape = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    /* The unsigned minimum with 0x1f leaves controls, and only them, as they are. */
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, escape), control));
+}
+
+static inline size_t scan_first(unsigned hits)
+{
+    return (size_t)__builtin_ctz(hits);
+}
+#else
+#define SCAN_BYTES 8
+#define ONES       UINT64_C(0x0101010101010101)
+#define HIGHS      UINT64_C(0x8080808080808080)
 
 /* The top bit of every byte that is zero. Bytes above the lowest hit may be false; the lowest never
  * is. */
@@ -19,24 +43,30 @@ static inline uint64_t zero_bytes(uint64_t word)
     return (word - ONES) & ~word & HIGHS;
 }
 
+static inline uint64_t scan_block(const char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return zero_bytes(word ^ ONES * '"') | zero_bytes(word ^ ONES * '\\') |
+           ((word - ONES * 0x20) & ~word & HIGHS);
+}
+
+static inline size_t scan_first(uint64_t hits)
+{
+    return (size_t)__builtin_ctzll(hits) >> 3;
+}
+#endif
+
 /* First quote, backslash or control at or after `at`; `end` when there is none. */
 static inline const char *string_stop(const char *at, const char *end)
 {
-    while (end - at >= 8) {
-        uint64_t word, hits;
-
-        memcpy(&word, at, sizeof(word));
-        hits = zero_bytes(word ^ ONES * '"') | zero_bytes(word ^ ONES * '\\') |
-               ((word - ONES * 0x20) & ~word & HIGHS);
-        if (hits) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-            break; /* the borrow runs the other way: let the byte loop find it */
-#else
-            return at + (__builtin_ctzll(hits) >> 3);
-#endif
-        }
-        at += 8;
-    }
+    for (; end - at >= SCAN_BYTES; at += SCAN_BYTES)
+        if (scan_block(at))
+            return at + scan_first(scan_block(at));
     while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
         at++;
     return at;
@@ -44,6 +74,8 @@ static inline const char *string_stop(const char *at, const char *end)
 
 static inline const char *space_skip(const char *at, const char *end)
 {
+    if (at < end && (unsigned char)*at > ' ') /* nearly always */
+        return at;
     while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
         at++;
     return at;
@@ -66,44 +98,46 @@ void json_fault(struct json_reader *reader, const char *why)
 {
     if (!reader->fault)
         reader->fault = why;
+    reader->end = reader->at; /* nothing is left to read, and `at` still tells where */
 }
 
 enum json_type json_peek(struct json_reader *reader)
 {
-    if (reader->fault)
-        return JSON_END;
+    /* By first byte; 0 is a byte that begins no value. */
+    static const uint8_t types[256] = {
+        ['"'] = JSON_STRING + 1, ['{'] = JSON_OBJECT + 1, ['['] = JSON_ARRAY + 1,
+        ['t'] = JSON_BOOL + 1,   ['f'] = JSON_BOOL + 1,   ['n'] = JSON_NULL + 1,
+        ['-'] = JSON_NUMBER + 1, ['0'] = JSON_NUMBER + 1, ['1'] = JSON_NUMBER + 1,
+        ['2'] = JSON_NUMBER + 1, ['3'] = JSON_NUMBER + 1, ['4'] = JSON_NUMBER + 1,
+        ['5'] = JSON_NUMBER + 1, ['6'] = JSON_NUMBER + 1, ['7'] = JSON_NUMBER + 1,
+        ['8'] = JSON_NUMBER + 1, ['9'] = JSON_NUMBER + 1,
+    };
+    uint8_t type;
+
     reader->at = space_skip(reader->at, reader->end);
     if (reader->at == reader->end)
         return JSON_END;
-    switch (*reader->at) {
-    case '"':
-        return JSON_STRING;
-    case '{':
-        return JSON_OBJECT;
-    case '[':
-        return JSON_ARRAY;
-    case 't':
-    case 'f':
-        return JSON_BOOL;
-    case 'n':
-        return JSON_NULL;
-    default:
-        if (*reader->at == '-' || is_digit(*reader->at))
-            return JSON_NUMBER;
+    type = types[(unsigned char)*reader->at];
+    if (type == 0) {
         json_fault(reader, "not a JSON value");
         return JSON_END;
     }
+    return (enum json_type)(type - 1);
 }
 
 /* The next byte that is not white space is `byte`: consume it. */
 static inline bool take(struct json_reader *reader, char byte)
 {
-    if (reader->fault)
+    const char *at = reader->at;
+
+    if (at < reader->end && *at == byte) { /* no white space: nearly always */
+        reader->at = at + 1;
+        return true;
+    }
+    at = space_skip(at, reader->end);
+    if (at == reader->end || *at != byte)
         return false;
-    reader->at = space_skip(reader->at, reader->end);
-    if (reader->at == reader->end || *reader->at != byte)
-        return false;
-    reader->at++;
+    reader->at = at + 1;
     return true;
 }
 
@@ -126,15 +160,15 @@ static inline bool container_next(struct json_reader *reader, char close)
     bool opened = reader->opened;
 
     reader->opened = false;
+    if (!opened && take(reader, ','))
+        return true;
     if (take(reader, close)) {
         MUST(reader->depth > 0);
         reader->depth--;
         return false;
     }
-    if (!opened && !take(reader, ',')) {
+    if (!opened)
         json_fault(reader, "a comma or a closing bracket is missing");
-        return false;
-    }
     return !reader->fault;
 }
 
