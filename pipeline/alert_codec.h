@@ -28,7 +28,9 @@ struct alert {
 /* Into the arena. FULL: arena. recorded_ms is when it is emitted (outside replay equality). */
 enum status alert_encode(const struct effect *effect, struct span customer, const struct alert_options *options,
                          int64_t recorded_ms, struct arena *arena, struct alert *ret_alert) LC_CHECKED;
-/* ce_id: hex of hash(customer, kind, episode, phase, revision). */
+/* ce_id: hex of hash(customer, kind, episode, phase, revision, at_ms): the same in every replay. */
 void alert_id(const struct effect *effect, struct span customer, char ret_id[33]);
+/* ce_correlationid: the same for every alert of one episode. */
+void alert_id_episode(const struct effect *effect, struct span customer, char ret_id[33]);
 
 #endif

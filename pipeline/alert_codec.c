@@ -1,0 +1,333 @@
+/* alert_codec: one walk over the effect writes the payload, in JSON by base/json or in MessagePack
+ * by msgpack-c; the members are the same, in the same order. Texts that never change (types, header
+ * names) are constants of the program, the rest of the headers is one small block in the arena. */
+#include "pipeline/alert_codec.h"
+
+#include <math.h>
+#include <msgpack/pack.h>
+
+#include "base/json.h"
+#include "base/must.h"
+#include "base/text.h"
+
+_Static_assert(STAGE_COUNT <= 16 && EFFECT_REASONS_MAX <= 8,
+               "ALERT_VALUE_MAX was counted with these: 1,000 bytes and 8 reasons of 250");
+
+/* Where the payload goes; members of objects and items of arrays are counted beforehand, since
+ * MessagePack wants to know. */
+struct out {
+    bool msgpack;
+    struct json_writer json;
+    msgpack_packer packer;
+    char bytes[ALERT_VALUE_MAX];
+    size_t len; /* of MessagePack */
+};
+
+static int packer_write(void *self, const char *bytes, size_t len)
+{
+    struct out *out = self;
+
+    MUST(len <= sizeof(out->bytes) - out->len);
+    memcpy(out->bytes + out->len, bytes, len);
+    out->len += len;
+    return 0;
+}
+
+static void out_init(struct out *out, bool msgpack)
+{
+    out->msgpack = msgpack;
+    out->len = 0;
+    json_writer_init(&out->json, out->bytes, sizeof(out->bytes));
+    msgpack_packer_init(&out->packer, out, packer_write);
+}
+
+static void out_key(struct out *out, const char *key)
+{
+    if (out->msgpack)
+        msgpack_pack_str_with_body(&out->packer, key, strlen(key));
+    else
+        json_put_key(&out->json, key);
+}
+
+static void out_object(struct out *out, const char *key, size_t members)
+{
+    if (key)
+        out_key(out, key);
+    if (out->msgpack)
+        msgpack_pack_map(&out->packer, members);
+    else
+        json_put_object(&out->json);
+}
+
+static void out_object_end(struct out *out)
+{
+    if (!out->msgpack)
+        json_put_object_end(&out->json);
+}
+
+static void out_null(struct out *out, const char *key)
+{
+    out_key(out, key);
+    if (out->msgpack)
+        msgpack_pack_nil(&out->packer);
+    else
+        json_put_null(&out->json);
+}
+
+static void out_text(struct out *out, const char *key, const char *text)
+{
+    if (!text) {
+        out_null(out, key);
+        return;
+    }
+    out_key(out, key);
+    if (out->msgpack)
+        msgpack_pack_str_with_body(&out->packer, text, strlen(text));
+    else
+        json_put_text(&out->json, text);
+}
+
+static void out_i64(struct out *out, const char *key, int64_t value)
+{
+    out_key(out, key);
+    if (out->msgpack)
+        msgpack_pack_int64(&out->packer, value);
+    else
+        json_put_i64(&out->json, value);
+}
+
+static void out_double(struct out *out, const char *key, double value)
+{
+    out_key(out, key);
+    if (out->msgpack)
+        msgpack_pack_double(&out->packer, value);
+    else
+        json_put_double(&out->json, value);
+}
+
+static void out_bool(struct out *out, const char *key, bool value)
+{
+    out_key(out, key);
+    if (!out->msgpack)
+        json_put_bool(&out->json, value);
+    else if (value)
+        msgpack_pack_true(&out->packer);
+    else
+        msgpack_pack_false(&out->packer);
+}
+
+/* Somebody who has neither bought nor subscribed has no churn risk; the fold leaves it all zero. */
+static bool has_churn(const struct churn_risk *churn)
+{
+    return churn->subscribed || churn->p_alive > 0 || churn->risk > 0;
+}
+
+static void churn_put(struct out *out, const struct effect *effect,
+                      const struct alert_options *options)
+{
+    const char *band =
+        effect->kind == KIND_CHURN_RISK ? kind_band_label(effect->kind, effect->band) : NULL;
+    const char *reason = effect->to == STAGE_CHURNED || effect->from == STAGE_CHURNED
+                             ? churn_reason_label(effect->churn_reason)
+                             : NULL;
+
+    if (!has_churn(&effect->churn)) {
+        out_null(out, "churn");
+        return;
+    }
+    out_object(out, "churn", 5);
+    out_double(out, "risk", effect->churn.risk);
+    out_text(out, "band", band);
+    out_double(out, "p_alive", effect->churn.p_alive);
+    out_i64(out, "horizon_days", options->horizon_ms / TEXT_MS_PER_DAY);
+    out_text(out, "reason", reason);
+    out_object_end(out);
+}
+
+static int64_t value_at_risk(const struct effect *effect)
+{
+    if (effect->value.clv_minor <= 0)
+        return 0;
+    return llround(effect->churn.risk * (double)effect->value.clv_minor);
+}
+
+static void reasons_put(struct out *out, const struct effect *effect)
+{
+    MUST(effect->reasons <= EFFECT_REASONS_MAX);
+    out_key(out, "reasons");
+    if (out->msgpack)
+        msgpack_pack_array(&out->packer, effect->reasons);
+    else
+        json_put_array(&out->json);
+    for (uint8_t i = 0; i < effect->reasons; i++) {
+        const struct reason *reason = &effect->reason[i];
+
+        out_object(out, NULL, 4);
+        out_text(out, "feature", reason->feature);
+        out_double(out, "value", reason->value);
+        out_double(out, "baseline", reason->baseline);
+        out_double(out, "contribution", reason->contribution);
+        out_object_end(out);
+    }
+    if (!out->msgpack)
+        json_put_array_end(&out->json);
+}
+
+/* "3-shipped", "4-fitted": which parameters, and whether they were fitted on own history. */
+static void model_version_put(struct out *out, const struct alert_options *options)
+{
+    const char *suffix = options->calibrated ? "-fitted" : "-shipped";
+    char text[32], *at = text + sizeof(text) - 1 - strlen(suffix);
+    uint32_t rest = options->params_version;
+
+    memcpy(at, suffix, strlen(suffix) + 1);
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    out_text(out, "model_version", at);
+}
+
+static void payload_put(struct out *out, const struct effect *effect,
+                        const struct alert_options *options)
+{
+    out_object(out, NULL, 15);
+    out_text(out, "kind", kind_label(effect->kind));
+    out_text(out, "phase", phase_label(effect->phase));
+    out_object(out, "stage", 3);
+    out_text(out, "from", stage_label(effect->from));
+    out_text(out, "to", stage_label(effect->to));
+    out_text(out, "reason", stage_reason_label(effect->stage_reason));
+    out_object_end(out);
+    out_null(out, "tier");
+    out_null(out, "class");
+    out_object(out, "value", 4);
+    out_null(out, "score");
+    out_null(out, "percentile");
+    out_i64(out, "clv_minor", effect->value.clv_minor);
+    out_text(out, "currency", currency_code(options->reporting));
+    out_object_end(out);
+    churn_put(out, effect, options);
+    out_i64(out, "value_at_risk_minor", value_at_risk(effect));
+    reasons_put(out, effect);
+    out_null(out, "clears_when");
+    if (effect->action) {
+        out_object(out, "action", 3);
+        out_text(out, "code", effect->action);
+        out_null(out, "channel_hint");
+        out_bool(out, "requires_approval", effect->requires_approval);
+        out_object_end(out);
+    } else {
+        out_null(out, "action");
+    }
+    out_null(out, "not_before");
+    out_i64(out, "suppressed_count", 0);
+    out_i64(out, "rules_version", options->params_version);
+    model_version_put(out, options);
+    out_object_end(out);
+}
+
+/* What the headers of one alert need besides constants. */
+struct header_block {
+    char id[33], episode[33];
+    char time[TEXT_TIME_BYTES], recorded[TEXT_TIME_BYTES], expiry[TEXT_TIME_BYTES];
+    char cause[6 + TEXT_TIME_BYTES];
+    char sequence[10];
+};
+
+static struct span type_of(const struct effect *effect)
+{
+#define TYPE(label, phase)                                                                         \
+    {                                                                                              \
+        "lifecycled.alert." label "." phase ".v1",                                                 \
+            sizeof("lifecycled.alert." label "." phase ".v1") - 1                                  \
+    }
+    static const struct span types[KIND_COUNT][PHASE_COUNT] = {
+#define KIND(name, label, rule, severity, marketing, cooldown)                                     \
+    [KIND_##name] = {[PHASE_RAISED] = TYPE(label, "raised"),                                       \
+                     [PHASE_UPDATED] = TYPE(label, "updated"),                                     \
+                     [PHASE_RESOLVED] = TYPE(label, "resolved"),                                   \
+                     [PHASE_RETRACTED] = TYPE(label, "retracted")},
+#include "model/kind.def"
+#undef KIND
+    };
+#undef TYPE
+
+    MUST((unsigned)effect->kind < KIND_COUNT);
+    MUST((unsigned)effect->phase < PHASE_COUNT);
+    return types[effect->kind][effect->phase];
+}
+
+/* "event:" and the event's fingerprint in hex, or "timer:" and when it was due. */
+static struct span cause_put(const struct effect *effect, char *cause)
+{
+    if (effect->cause == 0) {
+        memcpy(cause, "timer:", 6);
+        return (struct span){cause, 6 + text_time_format(effect->at_ms, cause + 6)};
+    }
+    memcpy(cause, "event:", 6);
+    for (int i = 0; i < 16; i++)
+        cause[6 + i] = "0123456789abcdef"[effect->cause >> (60 - 4 * i) & 15];
+    return (struct span){cause, 22};
+}
+
+static void header_put(struct alert *alert, struct span name, struct span value)
+{
+    MUST(alert->header_count < ALERT_HEADERS_MAX);
+    alert->headers[alert->header_count++] = (struct header){.name = name, .value = value};
+}
+
+#define PUT(name, value) header_put(alert, SPAN_LITERAL(name), value)
+
+static void headers_put(const struct effect *effect, struct span customer,
+                        const struct alert_options *options, int64_t recorded_ms,
+                        struct header_block *block, struct alert *alert)
+{
+    uint32_t rest = effect->sequence;
+
+    alert_id(effect, customer, block->id);
+    alert_id_episode(effect, customer, block->episode);
+    /* The sequence extension wants text that sorts as the numbers do. */
+    for (size_t i = sizeof(block->sequence); i-- > 0; rest /= 10)
+        block->sequence[i] = (char)('0' + rest % 10);
+    alert->header_count = 0;
+    PUT("content-type",
+        options->msgpack ? SPAN_LITERAL("application/msgpack") : SPAN_LITERAL("application/json"));
+    PUT("ce_specversion", SPAN_LITERAL("1.0"));
+    PUT("ce_id", ((struct span){block->id, 32}));
+    PUT("ce_source", span_of(options->source));
+    PUT("ce_type", type_of(effect));
+    PUT("ce_subject", customer);
+    PUT("ce_time", ((struct span){block->time, text_time_format(effect->at_ms, block->time)}));
+    PUT("ce_recordedtime",
+        ((struct span){block->recorded, text_time_format(recorded_ms, block->recorded)}));
+    PUT("ce_correlationid", ((struct span){block->episode, 32}));
+    PUT("ce_causationid", cause_put(effect, block->cause));
+    PUT("ce_severitytext", span_of(kind_severity(effect->kind)));
+    PUT("ce_sequence", ((struct span){block->sequence, sizeof(block->sequence)}));
+    if (effect->expires_ms != INT64_MAX)
+        PUT("ce_expirytime",
+            ((struct span){block->expiry, text_time_format(effect->expires_ms, block->expiry)}));
+}
+
+enum status alert_encode(const struct effect *effect, struct span customer,
+                         const struct alert_options *options, int64_t recorded_ms,
+                         struct arena *arena, struct alert *ret_alert)
+{
+    struct header_block *block = arena_alloc(arena, sizeof(*block));
+    struct out out;
+    char *value;
+
+    if (!block)
+        return STATUS_FULL;
+    out_init(&out, options->msgpack);
+    payload_put(&out, effect, options);
+    MUST(!out.json.full);
+    if (!out.msgpack)
+        out.len = out.json.len;
+    value = arena_copy(arena, out.bytes, out.len);
+    if (!value)
+        return STATUS_FULL;
+    headers_put(effect, customer, options, recorded_ms, block, ret_alert);
+    ret_alert->value = (struct span){value, out.len};
+    return STATUS_OK;
+}
