@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "base/must.h"
-#include "base/text.h"
+#include "model/gamma.h"
 
 #define CHURN_TIMER_DAYS_MAX  (200 * 365.25)
 #define CHURN_TIMER_STEPS_MAX 200
@@ -26,38 +26,15 @@ static double odds_gone(struct mbg m, struct history h)
     return log(m.a) - log(m.b + h.x) + (m.r + h.x) * log1p((h.T - h.t_x) / (m.alpha + h.t_x));
 }
 
-/* ln Γ(z) − [(z − ½) ln z − z + ½ ln 2π], z ≥ 16: Stirling's series, four terms. */
-static double stirling_rest(double z)
-{
-    const double u = 1 / (z * z);
-    return (1.0 / 12 - u * (1.0 / 360 - u * (1.0 / 1260 - u * (1.0 / 1680)))) / z;
-}
-
-/* ln Γ(z + d) − ln Γ(z), z > 0, d ≥ 0, without the difference of two large numbers. */
-static double ln_gamma_rise(double z, double d)
-{
-    int sign;
-    if (z < 16) {
-        return lgamma_r(z + d, &sign) - lgamma_r(z, &sign);
-    }
-    return (z + d - 0.5) * log1p(d / z) + d * (log(z) - 1) + stirling_rest(z + d) -
-           stirling_rest(z);
-}
-
 double churn_mbg_loglik(struct mbg m, struct history h)
 {
-    int sign;
-    const double c = m.r + h.x;
     const double o = odds_gone(m, h);
-    /* ln Γ(c) − c ln(α + t_x) are large and nearly equal for many purchases: taken together. */
-    const double rate = c < 16 ? lgamma_r(c, &sign) - c * log(m.alpha + h.t_x)
-                               : c * (log(c / (m.alpha + h.t_x)) - 1) - 0.5 * log(c) +
-                                     0.5 * log(2 * M_PI) + stirling_rest(c);
+    const double rate = gamma_ln_scaled(m.r + h.x, m.alpha + h.t_x) - gamma_ln_scaled(m.r, m.alpha);
     /* ln [B(a + 1, b + x)/B(a, b)]: gone after the last purchase; e^−o is the part of those still
      * there. */
-    const double dropout = log(m.a) + ln_gamma_rise(m.b, m.a) - ln_gamma_rise(m.b + h.x, m.a + 1);
+    const double dropout = log(m.a) + gamma_ln_rise(m.b, m.a) - gamma_ln_rise(m.b + h.x, m.a + 1);
     const double either = o > 0 ? log1p(exp(-o)) : log1p(exp(o)) - o;
-    return rate - lgamma_r(m.r, &sign) + m.r * log(m.alpha) + dropout + either;
+    return rate + dropout + either;
 }
 
 double churn_mbg_alive(struct mbg m, struct history h)

@@ -6,6 +6,7 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "model/gamma.h"
 
 #define VALUE_MONTHS     12
 #define VALUE_MONTH_DAYS (365.0 / 12)
@@ -18,28 +19,11 @@ double value_gg_mean(double p, double q, double gamma, double x, double mean)
     return p * (gamma + x * mean) / (p * x + q - 1);
 }
 
-/* ln Γ(y + d) − ln Γ(y) without the cancellation of two large numbers; y, d > 0. */
-static double ln_gamma_rise(double y, double d)
-{
-    int sign;
-    if (y < 16) {
-        return lgamma_r(y + d, &sign) - lgamma_r(y, &sign);
-    }
-    /* Stirling's series of both, subtracted term by term; the first three corrections leave 1e-12
-     * of 1/y at 16. */
-    const double u = 1 / (y * y), v = 1 / ((y + d) * (y + d));
-    const double low = (1.0 / 12 - u * (1.0 / 360 - u * (1.0 / 1260 - u * (1.0 / 1680)))) / y;
-    const double high =
-        (1.0 / 12 - v * (1.0 / 360 - v * (1.0 / 1260 - v * (1.0 / 1680)))) / (y + d);
-    return (y + d - 0.5) * log1p(d / y) + d * log(y) - d + (high - low);
-}
-
 double value_gg_loglik(double p, double q, double gamma, double x, double mean)
 {
-    int sign;
     /* H025 (1a): written with x·m as one sum of spend, so that the powers of it stay together. */
     const double spend = x * mean, px = p * x;
-    return ln_gamma_rise(px, q) - lgamma_r(q, &sign) + q * log(gamma / (gamma + spend)) -
+    return gamma_ln_rise(px, q) - gamma_ln(q) + q * log(gamma / (gamma + spend)) -
            px * log1p(gamma / spend) - log(mean);
 }
 
@@ -95,6 +79,15 @@ static int64_t yearly_cost(const struct customer *customer, int64_t at_ms)
     return (int64_t)(customer->cost_minor * year / tenure);
 }
 
+static double minor_in_major(enum currency currency)
+{
+    static const double powers[] = {1, 10, 100, 1000, 10000};
+    const int exponent = currency_exponent(currency);
+    MUST(exponent >= 0);
+    MUST(exponent <= 4);
+    return powers[exponent];
+}
+
 static int64_t money_of(double minor)
 {
     MUST(!isnan(minor));
@@ -115,7 +108,7 @@ void value_at(const struct customer *customer, int64_t at_ms, const struct param
         value.p_convert = convert_probability(customer, at_ms, params);
         gross_minor = value.p_convert * (double)params->new_customer_value_minor;
     } else {
-        const double major = pow(10, currency_exponent(params->reporting));
+        const double major = minor_in_major(params->reporting);
         const double x = customer->repeat_days_paid;
         /* Amounts ≤ 0 never enter the model; late refunds may still leave such a sum. */
         const bool paid = customer->repeat_days_paid > 0 && customer->repeat_spend_minor > 0;

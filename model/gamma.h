@@ -1,0 +1,13 @@
+/* gamma: ln Γ and its differences, accurate where two large ones nearly cancel. Thread-safe
+ * (lgamma() is not). */
+#ifndef LC_MODEL_GAMMA_H
+#define LC_MODEL_GAMMA_H
+
+/* ln Γ(z), z > 0. */
+double gamma_ln(double z);
+/* ln Γ(z + d) − ln Γ(z), z > 0, d ≥ 0: relative error about 1e-14 for any z and d. */
+double gamma_ln_rise(double z, double d);
+/* ln Γ(z) − z·ln s, z > 0, s > 0: taken together, since both grow like z·ln z. */
+double gamma_ln_scaled(double z, double s);
+
+#endif
