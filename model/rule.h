@@ -11,9 +11,14 @@ struct view {
     const struct params *params;
     int64_t at_ms;
     const struct event *event; /* NULL for a timer */
-    struct churn_risk *risk;   /* scratch; use rule_risk() */
-    struct value *value;
-    bool has_risk, has_value;
+    bool moved;                /* this step changed the stage, */
+    enum stage from;           /* from this one */
+    /* Caches; use rule_risk(), rule_value(), rule_threshold(), rule_crossing(). A step changes nothing they depend on. */
+    struct churn_risk risk;
+    struct value value;
+    double threshold;
+    int64_t crossing_ms;
+    bool has_risk, has_value, has_threshold, has_crossing;
 };
 
 /* A rule's answer about one instance. Instances are numbered 0.. until the rule answers `none`. */
@@ -21,10 +26,11 @@ struct rule_answer {
     bool none;        /* there is no such instance */
     bool holds;
     bool instant;     /* an occurrence, not a condition: the episode closes at once without `resolved` (stage_changed) */
+    bool quiet;       /* when it does not hold: an open episode ends untold, because what took over is told itself */
     uint8_t band;     /* when it holds, from 1 */
     uint64_t key;     /* of the instance */
     int64_t since_ms; /* when it holds: since when */
-    int64_t next_ms;  /* when silence alone would next change the answer, > at_ms; INT64_MAX never */
+    int64_t next_ms;  /* when silence alone would next change the answer, > at_ms; INT64_MAX never. Early is allowed */
 };
 
 typedef void rule_fn(struct view *view, uint32_t instance, struct rule_answer *ret_answer);
@@ -35,5 +41,8 @@ int64_t rule_cooldown_ms(enum kind kind, const struct params *params);
 
 const struct churn_risk *rule_risk(struct view *view);
 const struct value *rule_value(struct view *view);
+/* Risk from which it counts as elevated (stage_risk_threshold), and when the risk next reaches it, > at_ms. */
+double rule_threshold(struct view *view);
+int64_t rule_crossing(struct view *view);
 
 #endif

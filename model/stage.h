@@ -15,6 +15,14 @@ struct stage_verdict stage_of(const struct customer *customer, int64_t at_ms, co
 /* Earliest time > at_ms at which stage_of() of a silent customer would answer something else, or the risk becomes or stops
  * being elevated; INT64_MAX never. */
 int64_t stage_due(const struct customer *customer, int64_t at_ms, const struct params *params);
+/* The same, given when the risk next passes the threshold: up while risk_since_ms is INT64_MAX, else down. For a caller
+ * that has worked it out already; stages in which the risk moves nothing do not look at it. */
+int64_t stage_due_given(const struct customer *customer, int64_t at_ms, int64_t risk_turns_ms,
+                        const struct params *params);
+/* New, growing, loyal, won back: a risk that has risen and stayed makes it decline. */
+bool stage_watches_risk(enum stage stage);
+/* Bought since it last churned, on one day so far: the test of won_back. */
+bool stage_returned(const struct customer *customer);
 /* Risk ≥ decline_risk and ≥ base + decline_risk_rise: the test shared by `declining` and churn_risk. */
 double stage_risk_threshold(const struct customer *customer, const struct params *params);
 /* Times at which silence makes it declining or churned; INT64_MAX while a subscription term covers the silence. */

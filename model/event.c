@@ -1,0 +1,72 @@
+#include "model/event.h"
+
+#include "base/must.h"
+
+struct type_row {
+    const char *title;
+    enum event_group group;
+    uint32_t required;
+};
+
+static const struct type_row rows[EVENT_TYPE_COUNT] = {
+#define EVENT_TYPE(name, title, group, required) {title, EVENT_##group, required},
+#include "model/event_type.def"
+#undef EVENT_TYPE
+};
+
+const char *event_type_title(enum event_type type)
+{
+    MUST(type < EVENT_TYPE_COUNT);
+    return rows[type].title;
+}
+
+enum event_group event_type_group(enum event_type type)
+{
+    MUST(type < EVENT_TYPE_COUNT);
+    return rows[type].group;
+}
+
+uint32_t event_type_required(enum event_type type)
+{
+    MUST(type < EVENT_TYPE_COUNT);
+    return rows[type].required;
+}
+
+/* ASCII only: titles are ASCII, and locale must not change what a log means. Other bytes count as
+ * themselves. */
+static int fold_byte(char byte)
+{
+    if (byte >= 'A' && byte <= 'Z')
+        return byte - 'A' + 'a';
+    if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || (unsigned char)byte >= 0x80)
+        return (unsigned char)byte;
+    return -1; /* separator */
+}
+
+static bool same_name(struct span name, const char *title)
+{
+    size_t i = 0;
+
+    for (; *title != '\0'; title++) {
+        int want = fold_byte(*title);
+
+        if (want < 0)
+            continue;
+        while (i < name.len && fold_byte(name.at[i]) < 0)
+            i++;
+        if (i == name.len || fold_byte(name.at[i++]) != want)
+            return false;
+    }
+    while (i < name.len && fold_byte(name.at[i]) < 0)
+        i++;
+    return i == name.len;
+}
+
+enum event_type event_type_find(struct span name)
+{
+    /* A linear scan: the first letter rejects nearly every row. */
+    for (int type = EVENT_UNKNOWN + 1; type < EVENT_TYPE_COUNT; type++)
+        if (same_name(name, rows[type].title))
+            return (enum event_type)type;
+    return EVENT_UNKNOWN;
+}

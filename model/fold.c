@@ -1,0 +1,266 @@
+/* fold: one step of one customer. Statistics first (tally), then judgement (stage, rules and
+ * episodes) at fold time, then the time of the next timer. */
+#include "model/fold.h"
+
+#include "base/must.h"
+#include "model/episode.h"
+#include "model/stage.h"
+#include "model/tally.h"
+
+/* An order and a refund with the same id are two things. */
+#define SALT_ORDER  UINT64_C(0x6f72646572000001)
+#define SALT_REFUND UINT64_C(0x726566756e640002)
+
+/* Far above what a silent customer's timers can be; more means that one does not move on. */
+#define FIRED_MAX 100000
+
+/* --- judgement --- */
+
+static enum stage_reason reason_of_event(const struct event *event, enum stage_reason reason)
+{
+    if (reason != STAGE_BY_PURCHASE && reason != STAGE_BY_TENURE)
+        return reason;
+    if (event == NULL)
+        return reason;
+    switch (event->type) {
+    case EVENT_ORDER_COMPLETED:
+        return STAGE_BY_PURCHASE;
+    case EVENT_ORDER_REFUNDED:
+    case EVENT_ORDER_CANCELLED:
+        return STAGE_BY_REFUND;
+    default:
+        return event_type_group(event->type) == EVENT_SUBSCRIPTION ? STAGE_BY_SUBSCRIPTION : reason;
+    }
+}
+
+static void judge_risk(struct view *view, struct customer *customer)
+{
+    if (customer->purchase_days == 0 || customer->stage == STAGE_CHURNED) {
+        customer->risk_since_ms = INT64_MAX;
+        return;
+    }
+    if (rule_risk(view)->risk < rule_threshold(view))
+        customer->risk_since_ms = INT64_MAX;
+    else if (customer->risk_since_ms == INT64_MAX)
+        customer->risk_since_ms = view->at_ms;
+}
+
+static void judge_stage(struct view *view, struct customer *customer)
+{
+    struct stage_verdict verdict = stage_of(customer, view->at_ms, view->params);
+
+    if (verdict.stage == customer->stage)
+        return;
+    view->moved = true;
+    view->from = customer->stage;
+    customer->stage = verdict.stage;
+    customer->stage_reason = reason_of_event(view->event, verdict.reason);
+    customer->stage_since_ms = view->at_ms;
+    customer->stage_cause = view->event != NULL ? view->event->id_fp : 0;
+    if (verdict.stage == STAGE_CHURNED) {
+        customer->churned_ms = view->at_ms;
+        customer->risk_since_ms = INT64_MAX;
+    } else if (view->from == STAGE_CHURNED) {
+        customer->churn_reason = CHURN_UNKNOWN;
+    }
+    customer->returned = stage_returned(customer);
+}
+
+static struct view view_of(const struct customer *customer, const struct event *event,
+                           const struct params *params)
+{
+    return (struct view){
+        .customer = customer,
+        .params = params,
+        .at_ms = customer->now_ms,
+        .event = event,
+    };
+}
+
+static int64_t due_of(struct view *view)
+{
+    const struct customer *customer = view->customer;
+    int64_t risk_turns_ms = INT64_MAX;
+    int64_t due_ms, forget_ms;
+
+    if (customer->stage == STAGE_NONE)
+        return INT64_MAX;
+    if (customer->purchase_days > 0 && stage_watches_risk(customer->stage))
+        risk_turns_ms =
+            customer->risk_since_ms == INT64_MAX
+                ? rule_crossing(view)
+                : churn_risk_clearing(customer, view->at_ms, rule_threshold(view), view->params);
+    due_ms = stage_due_given(customer, view->at_ms, risk_turns_ms, view->params);
+    forget_ms = stage_forget_ms(customer, view->params);
+    if (forget_ms < due_ms)
+        due_ms = forget_ms;
+    forget_ms = episode_due(view);
+    return forget_ms < due_ms ? forget_ms : due_ms;
+}
+
+int64_t fold_due(const struct customer *customer, const struct params *params)
+{
+    struct view view = view_of(customer, NULL, params);
+
+    return due_of(&view);
+}
+
+/* Stage and episodes at fold time, and the next timer. */
+static void judge(struct customer *customer, const struct event *event, bool late,
+                  const struct params *params, struct effects *effects)
+{
+    struct view view = view_of(customer, event, params);
+
+    judge_risk(&view, customer);
+    judge_stage(&view, customer);
+    episode_step(&view, customer, late, effects);
+    customer->due_ms = due_of(&view);
+    MUST(customer->due_ms > customer->now_ms);
+}
+
+/* --- time --- */
+
+static bool is_late(int64_t found_ms, int64_t at_ms, const struct params *params)
+{
+    int64_t late_ms;
+
+    /* The record's own timestamp is anybody's word. */
+    if (__builtin_sub_overflow(found_ms, at_ms, &late_ms))
+        return found_ms > at_ms;
+    return late_ms > params->late_max_ms;
+}
+
+/* What is left of a customer whose data is gone: when it was erased, and the counters that keep
+ * alert ids unique. */
+static void wipe(struct customer *customer)
+{
+    struct customer was = *customer;
+
+    customer_init(customer);
+    if (was.erased_ms == INT64_MIN)
+        return;
+    customer->now_ms = was.now_ms;
+    customer->erased_ms = was.erased_ms;
+    customer->episode_count = was.episode_count;
+    customer->alert_count = was.alert_count;
+}
+
+static void fire(struct customer *customer, int64_t found_ms, const struct params *params,
+                 struct effects *effects)
+{
+    int64_t due_ms = customer->due_ms;
+
+    if (due_ms > customer->now_ms)
+        customer->now_ms = due_ms;
+    if (stage_forget_ms(customer, params) <= customer->now_ms) {
+        wipe(customer);
+        return;
+    }
+    judge(customer, NULL, is_late(found_ms, due_ms, params), params, effects);
+}
+
+void fold_timers(struct customer *customer, int64_t until_ms, int64_t found_ms,
+                 const struct params *params, struct effects *effects)
+{
+    for (int fired = 0; customer->due_ms <= until_ms && customer->due_ms != INT64_MAX; fired++) {
+        MUST(fired < FIRED_MAX);
+        fire(customer, found_ms, params, effects);
+    }
+}
+
+void fold_rearm(struct customer *customer, int64_t watermark_ms, uint32_t params_version,
+                const struct params *params)
+{
+    int64_t soonest_ms = watermark_ms > customer->now_ms ? watermark_ms : customer->now_ms + 1;
+
+    (void)params;
+    customer->params_version = params_version;
+    if (customer->stage == STAGE_NONE)
+        return;
+    /* Under new numbers anything may hold at once: the timer fires, finds out, and arms itself
+     * again. */
+    customer->due_ms = soonest_ms;
+}
+
+/* --- events --- */
+
+static uint64_t order_known_by(const struct event *event)
+{
+    if (event->type == EVENT_ORDER_COMPLETED && (event->has & EVENT_HAS_ORDER))
+        return event->order_fp ^ SALT_ORDER;
+    if (event->type == EVENT_ORDER_REFUNDED && (event->has & EVENT_HAS_REFUND))
+        return event->refund_fp ^ SALT_REFUND;
+    return 0;
+}
+
+static bool is_known(const struct ledger *ledger, const struct event *event)
+{
+    uint64_t fp = order_known_by(event);
+
+    return fp != 0 ? ledger_has_order(ledger, fp) : ledger_has_event(ledger, event->id_fp);
+}
+
+static void remember(struct ledger *ledger, const struct event *event)
+{
+    uint64_t fp = order_known_by(event);
+
+    if (fp != 0)
+        ledger_add_order(ledger, fp);
+    else
+        ledger_add_event(ledger, event->id_fp);
+}
+
+static enum fold_outcome erase(struct customer *customer, struct ledger *ledger,
+                               const struct event *event, const struct params *params,
+                               struct effects *effects)
+{
+    if (customer->stage != STAGE_NONE && !is_late(event->record_ms, event->time_ms, params))
+        episode_tell_erased(customer, event, params, effects);
+    customer->erased_ms = event->time_ms;
+    if (event->time_ms > customer->now_ms)
+        customer->now_ms = event->time_ms;
+    wipe(customer);
+    ledger->order_count = 0;
+    ledger->event_count = 0;
+    ledger->changed = true;
+    return FOLD_APPLIED;
+}
+
+enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
+                             const struct event *event, int64_t watermark_ms,
+                             const struct params *params, struct effects *effects,
+                             const char **ret_why)
+{
+    const char *why = tally_refuses(event, params);
+    bool late = is_late(event->record_ms, event->time_ms, params);
+    bool order_seen;
+
+    if (why != NULL) {
+        *ret_why = why;
+        return FOLD_REJECTED;
+    }
+    if (event->time_ms <= customer->erased_ms)
+        return FOLD_IGNORED;
+    if (is_known(ledger, event))
+        return FOLD_DUPLICATE;
+
+    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    if (event->type == EVENT_DELETE)
+        return erase(customer, ledger, event, params, effects);
+
+    order_seen =
+        (event->has & EVENT_HAS_ORDER) && ledger_has_order(ledger, event->order_fp ^ SALT_ORDER);
+    remember(ledger, event);
+    tally_add(customer, event, order_seen, params);
+    if (event->reason != CHURN_UNKNOWN)
+        customer->churn_reason = event->reason;
+    /* Any purchase ends a decline: a risk that is high all the same has to stay so anew. */
+    if (event->type == EVENT_ORDER_COMPLETED && customer->last_purchase_ms == event->time_ms)
+        customer->risk_since_ms = INT64_MAX;
+    if (event->time_ms > customer->now_ms)
+        customer->now_ms = event->time_ms;
+    judge(customer, event, late, params, effects);
+    fold_timers(customer, watermark_ms > customer->now_ms ? watermark_ms : customer->now_ms,
+                event->record_ms, params, effects);
+    return FOLD_APPLIED;
+}
