@@ -33,7 +33,8 @@ struct redis {
     enum status (*reply)(void *self, const struct redis_value **ret_value, struct report *report) LC_CHECKED;
     /* All replies taken so far become void. */
     void (*forget)(void *self);
-    /* Number of the connection, from 1, counted up at each (re)connect: a WATCH older than this is gone. 0: never connected. */
+    /* Number of the connection, from 1, counted up at each (re)connect: a WATCH older than this is gone. 0: not connected
+     * now; only then may the next send connect. */
     uint64_t (*connection)(void *self);
     void (*close)(void *self); /* drop the connection now; the handle stays usable */
 };

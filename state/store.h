@@ -40,6 +40,7 @@ struct store_meta {
     int64_t watermark_ms;      /* W; INT64_MIN none yet */
     char cfg[STORE_CFG_BYTES]; /* fingerprint of the parameters in force */
     uint32_t params_version;   /* number of the switch in force, from 1 */
+    int64_t switched_ms;       /* W when these parameters took over: timers re-arm no earlier; INT64_MIN at birth */
     int64_t customers;
     uint32_t buckets;          /* ≥ 1 */
     int64_t last_offset;       /* of the last data record before R, −1 none */
@@ -76,6 +77,8 @@ struct store_blob {
     struct span record, ledger; /* out */
 };
 uint64_t store_customer_hash(struct span customer);
+/* The bucket of a customer while the partition has so many (linear hashing). */
+uint32_t store_bucket_of(uint64_t hash, uint32_t buckets);
 /* Fetch by id. `expect` is the meta the caller believes in: a mismatch of token or position is STALE (drop the cache, claim
  * again). One round trip. FULL: arena. */
 enum status store_load(struct store *store, const struct store_meta *expect, struct store_blob *blobs, size_t count,
@@ -120,9 +123,12 @@ struct store_step {
 };
 /* Begin sends the step (one pipeline: MULTI … EXEC, WATCH, HMGET); end takes the answers. Between the two the caller may do
  * other work, not with this store. Splits are done here: they may need a read first.
- * end: OK; STALE (not applied, somebody moved the meta: read it again); RETRY with *ret_applied_unknown (the connection broke
+ * end: OK; STALE (somebody moved the meta; whether the step came first the meta will say: claim again); RETRY with *ret_applied_unknown (the connection broke
  * after sending: store_settle decides) or without (server refuses writes: OOM, READONLY, LOADING …: nothing applied, try the
- * same step again later). */
+ * same step again later); REJECT: it refuses for good (rights, a key of another type), nothing applied; GONE: a key of the
+ * partition is of another type and the step was applied but for that key (stop, wipe, rebuild).
+ * begin: FULL (arena), STALE and RETRY likewise, all before anything was sent; then end must not be called. The step may be begun
+ * again as it is. The arena must live until end. */
 enum status store_commit_begin(struct store *store, const struct store_step *step, struct arena *arena,
                                struct report *report) LC_CHECKED;
 enum status store_commit_end(struct store *store, bool *ret_applied_unknown, struct report *report) LC_CHECKED;
@@ -134,7 +140,7 @@ enum status store_settle(struct store *store, const struct store_step *step, boo
 /* Read-only view for ctl and admin: the meta without claiming. */
 enum status store_peek(struct redis *redis, const char *app, int32_t partition, struct store_meta *ret_meta,
                        bool *ret_present, struct report *report) LC_CHECKED;
-/* Read-only handle (no token; loads do not check it). */
+/* Read-only handle: no token, loads check only that the number of buckets is still `expect`'s (STALE: peek again). */
 struct store *store_open_readonly(struct redis redis, const char *app, int32_t partition);
 
 #endif

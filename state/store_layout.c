@@ -1,0 +1,221 @@
+/* Names of keys and fields, meta ↔ text, customers → buckets. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "state/store_inner.h"
+
+static struct store_key key_of(const struct store *store, const char *tail, int len)
+{
+    struct store_key key;
+
+    MUST(len > 0 && store->prefix_len + (size_t)len < sizeof key.at);
+    memcpy(key.at, store->prefix, store->prefix_len);
+    memcpy(key.at + store->prefix_len, tail, (size_t)len);
+    key.len = store->prefix_len + (size_t)len;
+    key.at[key.len] = '\0';
+    return key;
+}
+
+struct store_key store_key(const struct store *store, char kind, uint32_t number)
+{
+    char tail[16];
+
+    return key_of(store, tail, snprintf(tail, sizeof tail, "%c:%" PRIu32, kind, number));
+}
+
+struct store_key store_key_meta(const struct store *store)
+{
+    return key_of(store, "m", 1);
+}
+
+struct store_key store_key_timers(const struct store *store)
+{
+    return key_of(store, "t", 1);
+}
+
+uint64_t store_customer_hash(struct span customer)
+{
+    return hash_bytes(customer, 0);
+}
+
+/* Linear hashing (Litwin 1980): the low bits of the hash, one bit fewer where that bucket is not
+ * there yet. */
+uint32_t store_bucket_of(uint64_t hash, uint32_t buckets)
+{
+    uint32_t mask = 0, number;
+
+    MUST(buckets > 0);
+    if (buckets > 1)
+        mask = UINT32_MAX >> __builtin_clz(buckets - 1);
+    number = (uint32_t)hash & mask;
+    return number < buckets ? number : number & (mask >> 1);
+}
+
+size_t store_score_text(int64_t due_ms, char ret_text[24])
+{
+    const int64_t exact = INT64_C(1) << 53;
+
+    if (due_ms > exact)
+        due_ms = exact;
+    if (due_ms < -exact)
+        due_ms = -exact;
+    return (size_t)snprintf(ret_text, 24, "%" PRId64, due_ms);
+}
+
+/* --- meta --- */
+
+enum {
+    FIELD_TOKEN,
+    FIELD_GENERATION,
+    FIELD_R,
+    FIELD_C,
+    FIELD_CO,
+    FIELD_W,
+    FIELD_CFG,
+    FIELD_VERSION,
+    FIELD_CUSTOMERS,
+    FIELD_BUCKETS,
+    FIELD_LAST,
+    FIELD_HASH,
+    FIELD_FORMAT,
+};
+_Static_assert(FIELD_FORMAT + 1 == STORE_META_FIELDS, "every field has its number");
+
+const struct span store_meta_field[STORE_META_FIELDS] = {
+    [FIELD_TOKEN] = {"token", 5},
+    [FIELD_GENERATION] = {"generation", 10},
+    [FIELD_R] = {"R", 1},
+    [FIELD_C] = {"C", 1},
+    [FIELD_CO] = {"CO", 2},
+    [FIELD_W] = {"W", 1},
+    [FIELD_CFG] = {"cfg", 3},
+    [FIELD_VERSION] = {"params", 6},
+    [FIELD_CUSTOMERS] = {"customers", 9},
+    [FIELD_BUCKETS] = {"buckets", 7},
+    [FIELD_LAST] = {"last", 4},
+    [FIELD_HASH] = {"hash", 4},
+    [FIELD_FORMAT] = {"format", 6},
+};
+
+/* The format of a partition whose deletion has begun: whatever is left of it must go. */
+#define FORMAT_WIPING "wiping"
+
+static bool number_in(const struct redis_value *items, size_t field, int64_t min, int64_t max,
+                      int64_t *ret_value)
+{
+    return text_i64_parse(items[field].text, ret_value) == STATUS_OK && *ret_value >= min &&
+           *ret_value <= max;
+}
+
+static enum status damaged(struct report *report, size_t field)
+{
+    report_set(
+        report, "redis-meta-damaged",
+        "the partition's meta hash has no valid field '%s'; it was written by something else. "
+        "Restore a backup, or delete the partition's keys and let it be rebuilt from Kafka",
+        store_meta_field[field].at);
+    return STATUS_REJECT;
+}
+
+static enum status meta_numbers(const struct redis_value *items, struct store_meta_found *found,
+                                struct report *report)
+{
+    struct store_meta *meta = &found->meta;
+    int64_t version, buckets;
+    const struct {
+        size_t field;
+        int64_t min, max, *to;
+    } numbers[] = {
+        {FIELD_GENERATION, INT64_MIN, INT64_MAX, &found->generation},
+        {FIELD_R, 0, INT64_MAX, &meta->at.offset},
+        {FIELD_C, 0, INT64_MAX, &meta->at.control},
+        {FIELD_CO, INT64_MIN, INT64_MAX, &meta->control_offset},
+        {FIELD_W, INT64_MIN, INT64_MAX, &meta->watermark_ms},
+        {FIELD_VERSION, 0, UINT32_MAX, &version},
+        {FIELD_CUSTOMERS, 0, INT64_MAX, &meta->customers},
+        {FIELD_BUCKETS, 1, INT32_MAX, &buckets},
+        {FIELD_LAST, -1, INT64_MAX, &meta->last_offset},
+    };
+
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!number_in(items, numbers[i].field, numbers[i].min, numbers[i].max, numbers[i].to))
+            return damaged(report, numbers[i].field);
+    meta->params_version = (uint32_t)version;
+    meta->buckets = (uint32_t)buckets;
+    return STATUS_OK;
+}
+
+enum status store_meta_read(const struct store *store, const struct redis_value *reply,
+                            struct store_meta_found *ret_found, struct report *report)
+{
+    struct store_meta_found found = {
+        .meta = {.buckets = 1, .watermark_ms = INT64_MIN, .last_offset = -1}};
+    const struct redis_value *items = reply->items;
+    size_t there = 0;
+    enum status status;
+
+    for (size_t i = 0; i < STORE_META_FIELDS; i++)
+        there += items[i].type == REDIS_BULK;
+    if (there == 0) {
+        *ret_found = found;
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < STORE_META_FIELDS; i++)
+        if (items[i].type != REDIS_BULK)
+            return damaged(report, i);
+    found.present = true;
+    found.wiping = span_is(items[FIELD_FORMAT].text, FORMAT_WIPING);
+    if (!found.wiping && !span_is(items[FIELD_FORMAT].text, "1")) {
+        report_set(report, "redis-format",
+                   "the partition's state has format '%.*s', this build knows format %d; run the "
+                   "version that "
+                   "wrote it, or a newer one",
+                   (int)(items[FIELD_FORMAT].text.len & 31), items[FIELD_FORMAT].text.at,
+                   STORE_FORMAT);
+        return STATUS_REJECT;
+    }
+    status = meta_numbers(items, &found, report);
+    if (status != STATUS_OK)
+        return status;
+    if (items[FIELD_CFG].text.len >= sizeof found.meta.cfg)
+        return damaged(report, FIELD_CFG);
+    memcpy(found.meta.cfg, items[FIELD_CFG].text.at, items[FIELD_CFG].text.len);
+    if (text_u64_hex_parse(items[FIELD_HASH].text, &found.meta.last_hash) != STATUS_OK)
+        return damaged(report, FIELD_HASH);
+    found.ours = store->token && span_is(items[FIELD_TOKEN].text, store->token);
+    *ret_found = found;
+    return STATUS_OK;
+}
+
+void store_meta_write(const struct store *store, const struct store_key *key,
+                      const struct store_meta *meta, struct store_meta_text *ret_text)
+{
+    char(*value)[STORE_META_VALUE_MAX] = ret_text->value;
+    size_t size = STORE_META_VALUE_MAX;
+
+    MUST(strlen(store->token) <= STORE_TOKEN_MAX);
+    snprintf(value[FIELD_TOKEN], size, "%s", store->token);
+    snprintf(value[FIELD_GENERATION], size, "%" PRId64, store->generation);
+    snprintf(value[FIELD_R], size, "%" PRId64, meta->at.offset);
+    snprintf(value[FIELD_C], size, "%" PRId64, meta->at.control);
+    snprintf(value[FIELD_CO], size, "%" PRId64, meta->control_offset);
+    snprintf(value[FIELD_W], size, "%" PRId64, meta->watermark_ms);
+    snprintf(value[FIELD_CFG], size, "%s", meta->cfg);
+    snprintf(value[FIELD_VERSION], size, "%" PRIu32, meta->params_version);
+    snprintf(value[FIELD_CUSTOMERS], size, "%" PRId64, meta->customers);
+    snprintf(value[FIELD_BUCKETS], size, "%" PRIu32, meta->buckets);
+    snprintf(value[FIELD_LAST], size, "%" PRId64, meta->last_offset);
+    snprintf(value[FIELD_HASH], size, "%016" PRIx64, meta->last_hash);
+    snprintf(value[FIELD_FORMAT], size, "%d", STORE_FORMAT);
+    ret_text->argv[0] = SPAN_LITERAL("HSET");
+    ret_text->argv[1] = store_key_span(key);
+    for (size_t i = 0; i < STORE_META_FIELDS; i++) {
+        ret_text->argv[2 + 2 * i] = store_meta_field[i];
+        ret_text->argv[3 + 2 * i] = span_of(value[i]);
+    }
+}
