@@ -331,7 +331,7 @@ enum status text_double_parse(struct span text, double *ret_value)
     }
     memcpy(copy, text.at, text.len);
     copy[text.len] = '\0';
-    value = strtod(copy, NULL); /* in the C locale: nobody calls setlocale (tests/tidy) */
+    value = strtod(copy, NULL); /* in the C locale: tests/tidy forbids setlocale */
     if (!isfinite(value))
         return STATUS_REJECT;
     *ret_value = value;
