@@ -2,13 +2,11 @@
  * eight bytes at a time where that helps, and nothing is copied unless it holds an escape. */
 #include "base/json.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
+#include "base/double.h"
 #include "base/must.h"
 #include "base/text.h"
 
@@ -600,20 +598,11 @@ void json_put_i64(struct json_writer *writer, int64_t value)
 
 void json_put_double(struct json_writer *writer, double value)
 {
-    char text[40];
-    int len = 0;
+    char text[DOUBLE_TEXT_BYTES];
+    size_t len = double_format(value, text);
 
-    MUST(isfinite(value));
-    for (int precision = 15; precision <= 17; precision++) {
-        double back;
-
-        len = snprintf(text, sizeof(text), "%.*g", precision, value);
-        back = strtod(text, NULL);
-        if (memcmp(&back, &value, sizeof(back)) == 0)
-            break;
-    }
     value_begin(writer);
-    put(writer, text, (size_t)len);
+    put(writer, text, len);
 }
 
 void json_put_bool(struct json_writer *writer, bool value)
