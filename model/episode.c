@@ -12,8 +12,9 @@ _Static_assert((KIND_COUNT - 2) + CUSTOMER_TICKETS_MAX + 1 <= CUSTOMER_EPISODES_
 
 /* --- telling --- */
 
+/* explain NULL: the instance is no more, so there is nothing to say about it. */
 static void tell(struct view *view, struct customer *customer, const struct episode *episode,
-                 enum phase phase, int64_t at_ms, struct effects *effects)
+                 enum phase phase, int64_t at_ms, rule_explain_fn *explain, struct effects *effects)
 {
     struct effect *effect;
 
@@ -36,7 +37,11 @@ static void tell(struct view *view, struct customer *customer, const struct epis
         .churn = *rule_risk(view),
         .value = *rule_value(view),
     };
-    rule_explain(view, effect);
+    if (explain != NULL)
+        explain(view, effect);
+    if (phase == PHASE_RESOLVED || phase == PHASE_RETRACTED)
+        effect->action = "none";
+    MUST(effect->action != NULL);
 }
 
 void episode_tell_erased(struct customer *customer, const struct event *event,
@@ -116,7 +121,7 @@ static void open_episode(struct view *view, struct customer *customer, enum kind
                    next step */
     customer->episode_count++;
     if (episode.told)
-        tell(view, customer, &episode, PHASE_RAISED, answer->since_ms, effects);
+        tell(view, customer, &episode, PHASE_RAISED, answer->since_ms, answer->explain, effects);
     if (answer->instant)
         return;
     if (closed != NULL)
@@ -126,27 +131,28 @@ static void open_episode(struct view *view, struct customer *customer, enum kind
 }
 
 static void raise_band(struct view *view, struct customer *customer, struct episode *episode,
-                       uint8_t band, bool late, struct effects *effects)
+                       const struct rule_answer *answer, bool late, struct effects *effects)
 {
-    episode->band = band;
+    episode->band = answer->band;
     if (!episode->told || late)
         return;
     episode->revision++;
-    tell(view, customer, episode, PHASE_UPDATED, view->at_ms, effects);
+    tell(view, customer, episode, PHASE_UPDATED, view->at_ms, answer->explain, effects);
 }
 
+/* answer NULL: the instance is no more. */
 static void close_episode(struct view *view, struct customer *customer, struct episode *episode,
-                          bool quiet, struct effects *effects)
+                          const struct rule_answer *answer, struct effects *effects)
 {
     bool never_held = view->event != NULL && view->event->time_ms <= episode->since_ms;
 
     episode->phase = EPISODE_CLOSED;
     episode->ended_ms = view->at_ms;
-    if (!episode->told || quiet)
+    if (!episode->told || (answer != NULL && answer->quiet))
         return;
     episode->revision++;
     tell(view, customer, episode, never_held ? PHASE_RETRACTED : PHASE_RESOLVED, view->at_ms,
-         effects);
+         answer != NULL ? answer->explain : NULL, effects);
 }
 
 static void step_instance(struct view *view, struct customer *customer, enum kind kind,
@@ -158,9 +164,9 @@ static void step_instance(struct view *view, struct customer *customer, enum kin
         if (episode == NULL || cools_until(episode, view->params) <= view->at_ms)
             open_episode(view, customer, kind, answer, late, effects);
     } else if (answer->holds && answer->band > episode->band) {
-        raise_band(view, customer, episode, answer->band, late, effects);
+        raise_band(view, customer, episode, answer, late, effects);
     } else if (!answer->holds && is_open(episode)) {
-        close_episode(view, customer, episode, answer->quiet, effects);
+        close_episode(view, customer, episode, answer, effects);
     }
 }
 
@@ -171,7 +177,7 @@ static void close_unasked(struct view *view, struct customer *customer, enum kin
     for (uint8_t i = 0; i < customer->episodes; i++)
         if (customer->episode[i].kind == kind && is_open(&customer->episode[i]) &&
             !(asked & UINT32_C(1) << i))
-            close_episode(view, customer, &customer->episode[i], false, effects);
+            close_episode(view, customer, &customer->episode[i], NULL, effects);
 }
 
 void episode_step(struct view *view, struct customer *customer, bool late, struct effects *effects)

@@ -21,6 +21,9 @@ struct view {
     bool has_risk, has_value, has_threshold, has_crossing;
 };
 
+/* Sets the action of an effect that is about to be told, and its reasons. */
+typedef void rule_explain_fn(struct view *view, struct effect *effect);
+
 /* A rule's answer about one instance. Instances are numbered 0.. until the rule answers `none`. */
 struct rule_answer {
     bool none;        /* there is no such instance */
@@ -30,12 +33,11 @@ struct rule_answer {
     uint8_t band;     /* when it holds, from 1 */
     uint64_t key;     /* of the instance */
     int64_t since_ms; /* when it holds: since when */
+    rule_explain_fn *explain;
     int64_t next_ms;  /* when silence alone would next change the answer, > at_ms; INT64_MAX never. Early is allowed */
 };
 
 typedef void rule_fn(struct view *view, uint32_t instance, struct rule_answer *ret_answer);
-/* Reasons and action of an effect that is about to be told. */
-void rule_explain(struct view *view, struct effect *effect);
 rule_fn *rule_of(enum kind kind);
 int64_t rule_cooldown_ms(enum kind kind, const struct params *params);
 

@@ -70,9 +70,10 @@ static int64_t rule_reaches(struct view *view, double risk)
 }
 
 /* The one instance of a kind that has one, not holding. */
-static void none_holds(uint32_t instance, struct rule_answer *ret_answer)
+static void none_holds(uint32_t instance, rule_explain_fn *explain, struct rule_answer *ret_answer)
 {
-    *ret_answer = (struct rule_answer){.none = instance > 0, .next_ms = INT64_MAX};
+    *ret_answer =
+        (struct rule_answer){.none = instance > 0, .explain = explain, .next_ms = INT64_MAX};
 }
 
 /* A condition that silence alone brings about at starts_ms and (INT64_MAX: not) takes away at
@@ -88,17 +89,71 @@ static void holds_between(const struct view *view, int64_t starts_ms, int64_t en
                                               : INT64_MAX;
 }
 
+static double days(int64_t span_ms)
+{
+    return (double)span_ms / (double)TEXT_MS_PER_DAY;
+}
+
+static void reason_add(struct effect *effect, const char *feature, double value, double baseline,
+                       double contribution)
+{
+    MUST(effect->reasons < EFFECT_REASONS_MAX);
+    effect->reason[effect->reasons++] = (struct reason){
+        .feature = feature, .value = value, .baseline = baseline, .contribution = contribution};
+}
+
+/* Silence against the customer's own rhythm, and how much it has bought. */
+static void reason_add_rhythm(struct view *view, struct effect *effect)
+{
+    const struct customer *customer = view->customer;
+
+    if (customer->purchase_days == 0)
+        return;
+    reason_add(effect, "silence_days", days(rhythm_silence_ms(customer, view->at_ms)),
+               days(rhythm_gap_ms(customer, view->params)), 0);
+    reason_add(effect, "purchase_days", customer->purchase_days, 0, 0);
+}
+
 /* --- the kinds --- */
+
+static void explain_stage_changed(struct view *view, struct effect *effect)
+{
+    static const char *const actions[STAGE_COUNT] = {
+        [STAGE_NONE] = "stop_contact",   [STAGE_LEAD] = "nurture",
+        [STAGE_DEMO] = "demo_follow_up", [STAGE_TRIAL] = "trial_support",
+        [STAGE_NEW] = "welcome",         [STAGE_GROWING] = "develop",
+        [STAGE_LOYAL] = "thank",         [STAGE_DECLINING] = "check_in",
+        [STAGE_CHURNED] = "ask_why",     [STAGE_WON_BACK] = "welcome_back",
+    };
+
+    effect->action = actions[effect->to];
+    reason_add_rhythm(view, effect);
+}
 
 static void rule_stage_changed(struct view *view, uint32_t instance, struct rule_answer *ret_answer)
 {
-    none_holds(instance, ret_answer);
+    none_holds(instance, explain_stage_changed, ret_answer);
     /* To be known at all is no move between stages. */
     ret_answer->holds = instance == 0 && view->moved &&
                         !(view->from == STAGE_NONE && view->customer->stage == STAGE_LEAD);
     ret_answer->instant = true;
     ret_answer->band = 1;
     ret_answer->since_ms = view->at_ms;
+}
+
+/* The terms of logit P(buy): they sum to it exactly, in this order. */
+static void explain_churn_risk(struct view *view, struct effect *effect)
+{
+    const struct churn_risk *risk = rule_risk(view);
+
+    _Static_assert(WARNING_COUNT + 1 <= EFFECT_REASONS_MAX, "every term fits");
+    effect->action = effect->band >= 2 ? "personal_call" : "retention_offer";
+    reason_add(effect, "p_buy_model", risk->p_buy_model,
+               1 - churn_risk_base(view->customer, view->params), risk->base_logit);
+    for (int i = 0; i < WARNING_COUNT; i++)
+        if (risk->contribution[i] < 0 || risk->contribution[i] > 0)
+            reason_add(effect, warning_label((enum warning)i), risk->value[i], risk->baseline[i],
+                       risk->contribution[i]);
 }
 
 /* Opens at the threshold that `declining` uses too (rules.churn_risk_high when that is above),
@@ -112,7 +167,7 @@ static void rule_churn_risk(struct view *view, uint32_t instance, struct rule_an
     bool open = episode != NULL && episode->phase == EPISODE_OPEN;
     double risk, high, critical;
 
-    none_holds(instance, ret_answer);
+    none_holds(instance, explain_churn_risk, ret_answer);
     ret_answer->quiet = customer->stage == STAGE_CHURNED;
     if (instance > 0 || customer->purchase_days == 0 || customer->stage == STAGE_CHURNED)
         return;
@@ -133,6 +188,12 @@ static void rule_churn_risk(struct view *view, uint32_t instance, struct rule_an
         ret_answer->next_ms = sooner(ret_answer->next_ms, rule_reaches(view, critical));
 }
 
+static void explain_win_back(struct view *view, struct effect *effect)
+{
+    effect->action = effect->band >= 2 ? "last_offer" : "win_back_offer";
+    reason_add_rhythm(view, effect);
+}
+
 /* Two offers an episode; the churn they belong to is their key. */
 static void rule_win_back(struct view *view, uint32_t instance, struct rule_answer *ret_answer)
 {
@@ -140,7 +201,7 @@ static void rule_win_back(struct view *view, uint32_t instance, struct rule_answ
     const struct params *params = view->params;
     int64_t second_ms;
 
-    none_holds(instance, ret_answer);
+    none_holds(instance, explain_win_back, ret_answer);
     if (instance > 0 || customer->stage != STAGE_CHURNED)
         return;
     ret_answer->key = (uint64_t)customer->churned_ms;
@@ -157,26 +218,59 @@ static void rule_win_back(struct view *view, uint32_t instance, struct rule_answ
 }
 
 /* Progress is a step of the funnel; to be there at all (again) counts as one. */
+static int64_t progress_of(const struct customer *customer)
+{
+    return later(customer->funnel_since_ms, customer->stage_since_ms);
+}
+
+static void explain_prospect_stalled(struct view *view, struct effect *effect)
+{
+    effect->action = view->customer->stage == STAGE_TRIAL  ? "trial_nudge"
+                     : view->customer->stage == STAGE_DEMO ? "trial_offer"
+                                                           : "demo_offer";
+    reason_add(effect, "days_without_progress", days(view->at_ms - progress_of(view->customer)),
+               days(view->params->prospect_stalled_ms), 0);
+}
+
 static void rule_prospect_stalled(struct view *view, uint32_t instance,
                                   struct rule_answer *ret_answer)
 {
-    const struct customer *customer = view->customer;
-    int64_t progress_ms = later(customer->funnel_since_ms, customer->stage_since_ms);
-
-    none_holds(instance, ret_answer);
-    if (instance > 0 || !customer_is_potential(customer))
+    none_holds(instance, explain_prospect_stalled, ret_answer);
+    if (instance > 0 || !customer_is_potential(view->customer))
         return;
-    holds_between(view, progress_ms + view->params->prospect_stalled_ms, INT64_MAX, ret_answer);
+    holds_between(view, progress_of(view->customer) + view->params->prospect_stalled_ms, INT64_MAX,
+                  ret_answer);
+}
+
+static void explain_onboarding_needed(struct view *view, struct effect *effect)
+{
+    effect->action = "education";
+    reason_add(effect, "quiet_days", days(view->at_ms - tally_active_ms(view->customer)),
+               days(view->params->onboarding_ms), 0);
 }
 
 static void rule_onboarding_needed(struct view *view, uint32_t instance,
                                    struct rule_answer *ret_answer)
 {
-    none_holds(instance, ret_answer);
+    none_holds(instance, explain_onboarding_needed, ret_answer);
     if (instance > 0 || view->customer->stage != STAGE_NEW)
         return;
     holds_between(view, tally_active_ms(view->customer) + view->params->onboarding_ms, INT64_MAX,
                   ret_answer);
+}
+
+static void explain_upsell(struct view *view, struct effect *effect)
+{
+    const struct customer *customer = view->customer;
+    int64_t bought_ms = customer->last_purchase_ms;
+
+    effect->action = "upgrade_offer";
+    if (customer->purchase_days == 0)
+        return;
+    reason_add(effect, "spend_90d_minor",
+               (double)customer_spend_between(customer, bought_ms, UPSELL_DAYS, 0),
+               (double)customer_spend_between(customer, bought_ms, 2 * UPSELL_DAYS, UPSELL_DAYS),
+               0);
 }
 
 /* Rising spend as of the last purchase, while the customer keeps its own rhythm: then the time is
@@ -188,7 +282,7 @@ static void rule_upsell(struct view *view, uint32_t instance, struct rule_answer
     const struct params *params = view->params;
     int64_t bought_ms = customer->last_purchase_ms, recent, before;
 
-    none_holds(instance, ret_answer);
+    none_holds(instance, explain_upsell, ret_answer);
     if (instance > 0 || customer->purchase_days < params->upsell_days_min ||
         (customer->stage != STAGE_GROWING && customer->stage != STAGE_LOYAL))
         return;
@@ -199,20 +293,59 @@ static void rule_upsell(struct view *view, uint32_t instance, struct rule_answer
     holds_between(view, bought_ms, bought_ms + rhythm_gap_ms(customer, params) + 1, ret_answer);
 }
 
+static bool is_unresolved(const struct ticket *ticket)
+{
+    return ticket->opened_ms != INT64_MIN && ticket->resolved_ms == INT64_MIN;
+}
+
+static void explain_complaint_open(struct view *view, struct effect *effect)
+{
+    const struct customer *customer = view->customer;
+    int64_t oldest_ms = INT64_MAX;
+    int open = 0;
+
+    effect->action = "escalate";
+    for (uint8_t i = 0; i < customer->tickets; i++) {
+        if (!is_unresolved(&customer->ticket[i]))
+            continue;
+        open++;
+        oldest_ms = sooner(oldest_ms, customer->ticket[i].opened_ms);
+    }
+    reason_add(effect, "tickets_open", open, 0, 0);
+    if (open > 0)
+        reason_add(effect, "oldest_open_days", days(view->at_ms - oldest_ms),
+                   days(view->params->complaint_open_ms), 0);
+}
+
 static void rule_complaint_open(struct view *view, uint32_t instance,
                                 struct rule_answer *ret_answer)
 {
     const struct customer *customer = view->customer;
     const struct ticket *ticket = &customer->ticket[instance];
 
-    *ret_answer = (struct rule_answer){.none = instance >= customer->tickets, .next_ms = INT64_MAX};
+    *ret_answer = (struct rule_answer){.none = instance >= customer->tickets,
+                                       .explain = explain_complaint_open,
+                                       .next_ms = INT64_MAX};
     if (ret_answer->none)
         return;
     /* A complaint and a support ticket may share an id. */
     ret_answer->key = ticket->fp ^ (uint64_t)ticket->complaint;
-    if (ticket->opened_ms == INT64_MIN || ticket->resolved_ms != INT64_MIN)
+    if (!is_unresolved(ticket))
         return;
     holds_between(view, ticket->opened_ms + view->params->complaint_open_ms, INT64_MAX, ret_answer);
+}
+
+static int64_t poor_score(const struct view *view)
+{
+    return view->customer->score_metric == SURVEY_CSAT ? view->params->csat_low
+                                                       : view->params->nps_low;
+}
+
+static void explain_satisfaction_drop(struct view *view, struct effect *effect)
+{
+    effect->action = "service_recovery";
+    reason_add(effect, view->customer->score_metric == SURVEY_CSAT ? "csat" : "nps",
+               view->customer->score_last, (double)poor_score(view), 0);
 }
 
 /* The newest word was poor, and not too long ago to act on. */
@@ -221,13 +354,24 @@ static void rule_satisfaction_drop(struct view *view, uint32_t instance,
 {
     const struct customer *customer = view->customer;
     const struct params *params = view->params;
-    int64_t low = customer->score_metric == SURVEY_CSAT ? params->csat_low : params->nps_low;
 
-    none_holds(instance, ret_answer);
-    if (instance > 0 || customer->score_last_ms == INT64_MIN || customer->score_last > low)
+    none_holds(instance, explain_satisfaction_drop, ret_answer);
+    if (instance > 0 || customer->score_last_ms == INT64_MIN ||
+        customer->score_last > poor_score(view))
         return;
     holds_between(view, customer->score_last_ms, customer->score_last_ms + params->memory_ms,
                   ret_answer);
+}
+
+static void explain_renewal_due(struct view *view, struct effect *effect)
+{
+    const struct subscription *term = &view->customer->subscription;
+
+    effect->action = effect->band == 3 ? "payment_retry" : "renewal_offer";
+    if (term->ends_ms != INT64_MAX)
+        reason_add(effect, "days_to_renewal", days(term->ends_ms - view->at_ms), 0, 0);
+    reason_add(effect, "renewals", term->renewals, 0, 0);
+    reason_add(effect, "payments_failed", view->customer->count[EVENT_PAYMENT_FAILED], 0, 0);
 }
 
 /* First and second notice before the term ends, and a failed payment until the next renewal. A
@@ -250,7 +394,7 @@ static void rule_renewal_due(struct view *view, uint32_t instance, struct rule_a
         {failed_ms, failed_ms + params->renewal_first_ms, failed_ms > term->changed_ms},
     };
 
-    none_holds(instance, ret_answer);
+    none_holds(instance, explain_renewal_due, ret_answer);
     if (instance > 0 || term->state != SUBSCRIPTION_ACTIVE)
         return;
     ret_answer->key = (uint64_t)term->ends_ms;
@@ -268,163 +412,6 @@ static void rule_renewal_due(struct view *view, uint32_t instance, struct rule_a
         ret_answer->band = i + 1;
         ret_answer->since_ms = sooner(ret_answer->since_ms, band.since_ms);
     }
-}
-
-/* --- what an alert says --- */
-
-static void reason_add(struct effect *effect, const char *feature, double value, double baseline,
-                       double contribution)
-{
-    MUST(effect->reasons < EFFECT_REASONS_MAX);
-    effect->reason[effect->reasons++] = (struct reason){
-        .feature = feature, .value = value, .baseline = baseline, .contribution = contribution};
-}
-
-static double days(int64_t span_ms)
-{
-    return (double)span_ms / (double)TEXT_MS_PER_DAY;
-}
-
-/* The terms of logit P(buy): they sum to it exactly, in this order. */
-static void explain_risk(struct view *view, struct effect *effect)
-{
-    const struct churn_risk *risk = rule_risk(view);
-
-    _Static_assert(WARNING_COUNT + 1 <= EFFECT_REASONS_MAX, "every term fits");
-    reason_add(effect, "p_buy_model", risk->p_buy_model,
-               1 - churn_risk_base(view->customer, view->params), risk->base_logit);
-    for (int i = 0; i < WARNING_COUNT; i++)
-        if (risk->contribution[i] < 0 || risk->contribution[i] > 0)
-            reason_add(effect, warning_label((enum warning)i), risk->value[i], risk->baseline[i],
-                       risk->contribution[i]);
-}
-
-/* Silence against the customer's own rhythm, and how much it has bought. */
-static void explain_rhythm(struct view *view, struct effect *effect)
-{
-    const struct customer *customer = view->customer;
-
-    if (customer->purchase_days == 0)
-        return;
-    reason_add(effect, "silence_days", days(rhythm_silence_ms(customer, view->at_ms)),
-               days(rhythm_gap_ms(customer, view->params)), 0);
-    reason_add(effect, "purchase_days", customer->purchase_days, 0, 0);
-}
-
-static const char *stage_action(enum stage stage)
-{
-    static const char *const actions[STAGE_COUNT] = {
-        [STAGE_NONE] = "stop_contact",   [STAGE_LEAD] = "nurture",
-        [STAGE_DEMO] = "demo_follow_up", [STAGE_TRIAL] = "trial_support",
-        [STAGE_NEW] = "welcome",         [STAGE_GROWING] = "develop",
-        [STAGE_LOYAL] = "thank",         [STAGE_DECLINING] = "check_in",
-        [STAGE_CHURNED] = "ask_why",     [STAGE_WON_BACK] = "welcome_back",
-    };
-
-    return actions[stage];
-}
-
-static void explain_renewal(struct view *view, struct effect *effect)
-{
-    const struct subscription *term = &view->customer->subscription;
-
-    if (term->ends_ms != INT64_MAX)
-        reason_add(effect, "days_to_renewal", days(term->ends_ms - view->at_ms), 0, 0);
-    reason_add(effect, "renewals", term->renewals, 0, 0);
-    reason_add(effect, "payments_failed", view->customer->count[EVENT_PAYMENT_FAILED], 0, 0);
-}
-
-static void explain_complaints(struct view *view, struct effect *effect)
-{
-    const struct customer *customer = view->customer;
-    int64_t oldest_ms = INT64_MAX;
-    int open = 0;
-
-    for (uint8_t i = 0; i < customer->tickets; i++) {
-        const struct ticket *ticket = &customer->ticket[i];
-
-        if (ticket->opened_ms == INT64_MIN || ticket->resolved_ms != INT64_MIN)
-            continue;
-        open++;
-        oldest_ms = sooner(oldest_ms, ticket->opened_ms);
-    }
-    reason_add(effect, "tickets_open", open, 0, 0);
-    if (open > 0)
-        reason_add(effect, "open_days", days(view->at_ms - oldest_ms),
-                   days(view->params->complaint_open_ms), 0);
-}
-
-static void explain_upsell(struct view *view, struct effect *effect)
-{
-    const struct customer *customer = view->customer;
-    int64_t bought_ms = customer->last_purchase_ms;
-
-    if (customer->purchase_days == 0)
-        return;
-    reason_add(effect, "spend_90d_minor",
-               (double)customer_spend_between(customer, bought_ms, UPSELL_DAYS, 0),
-               (double)customer_spend_between(customer, bought_ms, 2 * UPSELL_DAYS, UPSELL_DAYS),
-               0);
-}
-
-static void explain_quiet(struct view *view, struct effect *effect, int64_t since_ms)
-{
-    if (since_ms != INT64_MIN)
-        reason_add(effect, "quiet_days", days(view->at_ms - since_ms), 0, 0);
-}
-
-void rule_explain(struct view *view, struct effect *effect)
-{
-    const struct customer *customer = view->customer;
-    bool second = effect->band >= 2;
-
-    switch (effect->kind) {
-    case KIND_STAGE_CHANGED:
-        effect->action = stage_action(effect->to);
-        explain_rhythm(view, effect);
-        break;
-    case KIND_CHURN_RISK:
-        effect->action = second ? "personal_call" : "retention_offer";
-        explain_risk(view, effect);
-        break;
-    case KIND_WIN_BACK:
-        effect->action = second ? "last_offer" : "win_back_offer";
-        explain_rhythm(view, effect);
-        break;
-    case KIND_PROSPECT_STALLED:
-        effect->action = customer->stage == STAGE_TRIAL  ? "trial_nudge"
-                         : customer->stage == STAGE_DEMO ? "trial_offer"
-                                                         : "demo_offer";
-        explain_quiet(view, effect, later(customer->funnel_since_ms, customer->stage_since_ms));
-        break;
-    case KIND_ONBOARDING_NEEDED:
-        effect->action = "education";
-        explain_quiet(view, effect, tally_active_ms(customer));
-        break;
-    case KIND_UPSELL:
-        effect->action = "upgrade_offer";
-        explain_upsell(view, effect);
-        break;
-    case KIND_COMPLAINT_OPEN:
-        effect->action = "escalate";
-        explain_complaints(view, effect);
-        break;
-    case KIND_SATISFACTION_DROP:
-        effect->action = "service_recovery";
-        reason_add(effect, customer->score_metric == SURVEY_CSAT ? "csat" : "nps",
-                   customer->score_last,
-                   (double)(customer->score_metric == SURVEY_CSAT ? view->params->csat_low
-                                                                  : view->params->nps_low),
-                   0);
-        break;
-    case KIND_RENEWAL_DUE:
-        effect->action = effect->band == 3 ? "payment_retry" : "renewal_offer";
-        explain_renewal(view, effect);
-        break;
-    case KIND_COUNT:
-        break;
-    }
-    MUST(effect->action != NULL);
 }
 
 /* --- the table --- */
