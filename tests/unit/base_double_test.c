@@ -31,7 +31,7 @@ static const struct {
     {"negative", -1.2345678901, "-1.2345678901"},
     {"the smallest of the fast range", 1e-4, "0.0001"},
     {"just below the fast range", 9.999999999999999e-05, "9.999999999999999e-05"},
-    {"the largest below 1e14", 99999999999999.984, "99999999999999.984"},
+    {"the largest below 1e14", 99999999999999.98, "99999999999999.98"},
     {"1e14", 1e14, "100000000000000"},
     {"1e15 is written with an exponent", 1e15, "1e+15"},
     {"rounding that carries into a new digit", 9.9999999999999982, "9.9999999999999982"},
