@@ -34,7 +34,7 @@ static const struct {
     {"the largest below 1e14", 99999999999999.98, "99999999999999.98"},
     {"1e14", 1e14, "100000000000000"},
     {"1e15 is written with an exponent", 1e15, "1e+15"},
-    {"rounding that carries into a new digit", 9.9999999999999982, "9.9999999999999982"},
+    {"rounding that carries into a new digit", 9.999999999999998, "9.999999999999998"},
     {"the largest double", DBL_MAX, "1.7976931348623157e+308"},
     {"the smallest double", 4.9406564584124654e-324, "4.94065645841247e-324"},
     {"a power of two, whose lower neighbour is nearer", 0.001953125, "0.001953125"},
