@@ -1,0 +1,141 @@
+/* kafka_handle: see the header. */
+#include "pipeline/kafka_handle.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+static struct kafka_handle *handle_of(const rd_kafka_t *rk)
+{
+    return rd_kafka_opaque(rk);
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    const struct kafka_handle *handle = handle_of(rk);
+
+    /* FAIL and ERROR lines reach on_error too, which turns them into the problem that is told once.
+     * CONFWARN: one set of properties serves all roles, so some are always for another one. */
+    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+        strcmp(facility, "CONFWARN") == 0)
+        return;
+    if (handle && handle->options->log.line)
+        handle->options->log.line(handle->options->log.self, level, facility, text);
+}
+
+/* Runs in the thread that polls, so plain fields will do. */
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    struct kafka_handle *handle = opaque;
+    rd_kafka_resp_err_t err = (rd_kafka_resp_err_t)code;
+
+    (void)rk;
+    /* Whatever ends a connection to the coordinator may have left a request of ours behind in it.
+     */
+    if (strstr(reason, "TxnCoordinator"))
+        handle->coordinator_lost++;
+    if (err == RD_KAFKA_RESP_ERR__FATAL)
+        return; /* kafka_handle_fatal has the words */
+    if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)
+        report_set(&handle->problem, "kafka-refused",
+                   "Kafka at %s refuses us: %s; check kafka.properties and the secret",
+                   handle->options->brokers, reason);
+    else
+        report_set(&handle->problem, "kafka-away", "Kafka at %s: %s; trying again by itself",
+                   handle->options->brokers, reason);
+}
+
+enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_options *options,
+                              enum kafka_role role, void (*prepare)(rd_kafka_conf_t *conf),
+                              struct report *report)
+{
+    struct rd_kafka_conf_s *conf = NULL;
+    char why[256];
+    enum status status;
+
+    handle->options = options;
+    handle->coordinator_lost = 0;
+    handle->problem.code[0] = '\0';
+    status = kafka_conf_new(options, role, &conf, report);
+    if (status != STATUS_OK)
+        return status;
+    rd_kafka_conf_set_opaque(conf, handle);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if (prepare)
+        prepare(conf);
+    handle->rk = rd_kafka_new(role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf,
+                              why, sizeof why);
+    if (handle->rk)
+        return STATUS_OK;
+    rd_kafka_conf_destroy(conf);
+    status = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE ? STATUS_RETRY
+                                                                           : STATUS_REJECT;
+    report_set(report, "kafka-client", "librdkafka %s cannot make a client: %s",
+               rd_kafka_version_str(), why);
+    return status;
+}
+
+enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report *report)
+{
+    char why[256];
+    rd_kafka_resp_err_t err = rd_kafka_fatal_error(handle->rk, why, sizeof why);
+
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_OK;
+    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+        report_set(report, "instance-fenced",
+                   "another process with the instance name \"%s\" joined group \"%s\"; this one "
+                   "stops. Give each daemon "
+                   "its own kafka.instance",
+                   handle->options->instance, handle->options->group);
+        return STATUS_FENCED;
+    }
+    report_set(report, "kafka-fatal", "Kafka client is dead: %s (%s); making a new one", why,
+               rd_kafka_err2name(err));
+    return STATUS_FATAL;
+}
+
+void kafka_handle_problem(struct kafka_handle *handle, struct report *report)
+{
+    if (!handle->problem.code[0])
+        return;
+    report_set(report, handle->problem.code, "%s", handle->problem.text);
+    handle->problem.code[0] = '\0';
+}
+
+static void *destroy(void *rk)
+{
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+void kafka_handle_close(struct kafka_handle *handle, int timeout_ms)
+{
+    struct timespec until;
+    pthread_t thread;
+
+    if (!handle->rk)
+        return;
+    if (pthread_create(&thread, NULL, destroy, handle->rk) != 0) {
+        (void)destroy(handle->rk); /* no thread to spare: then wait */
+    } else {
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += timeout_ms / 1000;
+        until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+            (void)pthread_detach(thread);
+            handle->abandoned = true;
+            if (handle->options->log.line)
+                handle->options->log.line(
+                    handle->options->log.self, LOG_WARNING, "CLOSE",
+                    "a Kafka client would not end in time; left to the process's end");
+        }
+    }
+    handle->rk = NULL;
+}

@@ -1,0 +1,35 @@
+/* kafka_handle: a librdkafka client with what source and sink both need around it: its log lines,
+ * its last problem in words, whether it lost its transaction coordinator, and an end that cannot
+ * hang. For kafka_source.c and kafka_sink.c only. */
+#ifndef LC_PIPELINE_KAFKA_HANDLE_H
+#define LC_PIPELINE_KAFKA_HANDLE_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+#include "pipeline/kafka_conf.h"
+
+struct kafka_handle {
+    rd_kafka_t *rk; /* NULL: closed */
+    const struct kafka_options *options;
+    struct report problem; /* of the error callback, until taken; code empty: none */
+    unsigned
+        coordinator_lost; /* disconnects of the transaction coordinator since kafka_handle_open */
+    bool abandoned; /* a client would not end: its threads may still call back, so never free this
+                       memory */
+};
+
+/* `prepare` (may be NULL) adds an adapter's own callbacks to the conf; their opaque is the handle,
+ * which is to be the first member of the adapter's struct. REJECT, RETRY. */
+enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_options *options,
+                              enum kafka_role role, void (*prepare)(rd_kafka_conf_t *conf),
+                              struct report *report) LC_CHECKED;
+/* STATUS_OK, or FENCED / FATAL with words when the client is dead. */
+enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report *report) LC_CHECKED;
+/* Move the last problem into report, if there is one. */
+void kafka_handle_problem(struct kafka_handle *handle, struct report *report);
+/* Destroys the client within timeout_ms; librdkafka's destroy can hang (its issue 4674), then the
+ * client is left to its own threads and the process's end. Accepts a closed handle. */
+void kafka_handle_close(struct kafka_handle *handle, int timeout_ms);
+
+#endif
