@@ -27,7 +27,9 @@ void cache_close(struct cache *cache); /* accepts NULL */
 bool cache_get(struct cache *cache, int32_t partition, uint64_t hash, struct span customer, struct span *ret_record,
                struct span *ret_ledger);
 void cache_prefetch(const struct cache *cache, int32_t partition, uint64_t hash);
-/* Insert or replace, evicting others as needed. ledger.at NULL: keep the one that is there. */
+/* Insert or replace, evicting others as needed; the spans must not point into the cache. ledger.at NULL: keep the one that is
+ * there; when no entry is there (evicted meanwhile) nothing is kept, for an unknown ledger must not be taken for an empty one
+ * (which is len 0). */
 void cache_put(struct cache *cache, int32_t partition, uint64_t hash, struct span customer, struct span record,
                struct span ledger);
 void cache_drop_partition(struct cache *cache, int32_t partition);

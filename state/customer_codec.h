@@ -20,7 +20,7 @@ enum status customer_decode(struct span record, struct customer *ret_customer, c
 int64_t customer_peek_due(struct span record);
 
 enum status ledger_encode(const struct ledger *ledger, struct arena *arena, struct span *ret_record) LC_CHECKED;
-/* Memory from the arena, with room for `extra` more of each kind (the events of the batch). An absent record is an empty ledger. */
+/* Memory from the arena, with room for `extra` more of each kind (the events of the batch). An absent or empty record is an empty ledger. FULL: arena. */
 enum status ledger_decode(struct span record, uint32_t extra, struct arena *arena, struct ledger *ret_ledger,
                           const char **ret_why) LC_CHECKED;
 
