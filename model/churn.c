@@ -23,7 +23,7 @@ struct mbg churn_mbg(const struct params *params)
 /* o: log-odds of being gone at T. */
 static double odds_gone(struct mbg m, struct history h)
 {
-    return log(m.a) - log(m.b + h.x) + (m.r + h.x) * log1p((h.T - h.t_x) / (m.alpha + h.t_x));
+    return log(m.a / (m.b + h.x)) + (m.r + h.x) * log1p((h.T - h.t_x) / (m.alpha + h.t_x));
 }
 
 double churn_mbg_loglik(struct mbg m, struct history h)
@@ -42,10 +42,14 @@ double churn_mbg_alive(struct mbg m, struct history h)
     return 1 / (1 + exp(odds_gone(m, h)));
 }
 
+double churn_mbg_buy_if_alive(struct mbg m, struct history h, double horizon_days)
+{
+    return -expm1(-(m.r + h.x) * log1p(horizon_days / (m.alpha + h.T)));
+}
+
 double churn_mbg_buy(struct mbg m, struct history h, double horizon_days)
 {
-    const double buys_if_alive = -expm1(-(m.r + h.x) * log1p(horizon_days / (m.alpha + h.T)));
-    return churn_mbg_alive(m, h) * buys_if_alive;
+    return churn_mbg_alive(m, h) * churn_mbg_buy_if_alive(m, h, horizon_days);
 }
 
 double churn_mbg_alive_timer(struct mbg m, double x, double t_x, double theta)
@@ -62,31 +66,26 @@ double churn_mbg_alive_timer(struct mbg m, double x, double t_x, double theta)
     return days <= CHURN_TIMER_DAYS_MAX ? days : INFINITY;
 }
 
-/* P(buys within the horizon), its complement and its slope, as functions of v = ln((α + T)/(α +
- * start)). */
+/* logit P(buys within the horizon) as a function of v = ln((α + T)/(α + start)): smooth, falling,
+ * ever straighter. */
 struct buy_curve {
     double c;     /* r + x */
     double o;     /* log-odds of being gone at the start */
     double reach; /* horizon/(α + start) */
 };
 
-struct buy_point {
-    double buy, not_buy; /* each to full relative accuracy */
-    double slope;        /* −d buy/dv ≥ 0 */
-};
-
-static struct buy_point buy_at(const struct buy_curve *curve, double v)
+static double buy_logit(const struct buy_curve *curve, double v, double *ret_fall)
 {
     const double odds = exp(curve->o + curve->c * v);
-    const double alive = 1 / (1 + odds);
-    const double gone = odds < 1 ? odds * alive : 1 / (1 + 1 / odds);
     const double w = curve->reach * exp(-v);
     const double exponent = -curve->c * log1p(w);
     const double never = exp(exponent); /* alive, and yet no purchase in the horizon */
     const double buys = -expm1(exponent);
-    return (struct buy_point){.buy = alive * buys,
-                              .not_buy = gone + alive * never,
-                              .slope = alive * curve->c * (gone * buys + never * w / (1 + w))};
+    /* P/(1 − P) = buys/(odds + never): both of full relative accuracy, so that no θ is too near to
+     * 0 or 1. */
+    const double slower = curve->c * never * (w / (1 + w));
+    *ret_fall = slower / buys + (curve->c * odds + slower) / (odds + never);
+    return log(buys / (odds + never));
 }
 
 double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days,
@@ -97,31 +96,35 @@ double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, do
     const struct history h = {.x = x, .t_x = t_x, .T = from_T};
     const struct buy_curve curve = {
         .c = m.r + x, .o = odds_gone(m, h), .reach = horizon_days / start};
-    double low = 0, high = log1p((CHURN_TIMER_DAYS_MAX - from_T) / start);
-    if (buy_at(&curve, 0).buy <= theta) {
+    const double target = theta < 1 ? log(theta / (1 - theta)) : INFINITY;
+    const double most = log1p((CHURN_TIMER_DAYS_MAX - from_T) / start);
+    double low = 0, high = most, v = 0, fall;
+    double excess = buy_logit(&curve, 0, &fall) - target;
+    if (!(excess > 0)) {
         return from_T;
     }
-    if (theta <= 0 || !(high > 0) || buy_at(&curve, high).buy > theta) {
+    if (theta <= 0 || !(most > 0)) {
         return INFINITY;
     }
-    /* Newton's steps on the logarithm of the smaller of the two probabilities, kept inside a
-     * bracket that bisection narrows when a step would leave it. buy(low) > θ ≥ buy(high). */
-    double v = high / 2;
+    /* Newton's steps, kept inside a bracket that bisection narrows when one would leave it. They
+     * converge quadratically: after a step of 1e-8 nothing is left to gain. */
     for (int step = 0; step < CHURN_TIMER_STEPS_MAX && high - low > 1e-16 * high; step++) {
-        const struct buy_point point = buy_at(&curve, v);
-        if (point.buy > theta) {
+        const double move = excess / fall;
+        const double next = v + move;
+        if (fabs(move) <= 1e-8 * v) {
+            v = next;
+            break;
+        }
+        if (next >= most && high >= most && buy_logit(&curve, most, &fall) > target) {
+            return INFINITY;
+        }
+        v = next > low && next < high ? next : low + (high - low) / 2;
+        excess = buy_logit(&curve, v, &fall) - target;
+        if (excess > 0) {
             low = v;
         } else {
             high = v;
         }
-        const double move = theta <= 0.5
-                                ? log(point.buy / theta) * point.buy / point.slope
-                                : log((1 - theta) / point.not_buy) * point.not_buy / point.slope;
-        const double next = v + move;
-        if (fabs(move) <= 1e-16 * v) {
-            break;
-        }
-        v = next > low && next < high ? next : low + (high - low) / 2;
     }
     return from_T + start * expm1(v);
 }

@@ -14,7 +14,9 @@ struct mbg churn_mbg(const struct params *params);
 /* ln L(r, α, a, b | x, t_x, T). */
 double churn_mbg_loglik(struct mbg m, struct history h);
 double churn_mbg_alive(struct mbg m, struct history h);
-/* P(buys within horizon days). */
+/* P(buys within horizon days | alive). */
+double churn_mbg_buy_if_alive(struct mbg m, struct history h, double horizon_days);
+/* P(buys within horizon days): the product of the two. */
 double churn_mbg_buy(struct mbg m, struct history h, double horizon_days);
 /* Expected purchases in the next `days`, relative error ≤ 1e-11; never negative. */
 double churn_mbg_expected(struct mbg m, struct history h, double days);

@@ -7,6 +7,7 @@
  * itself then confirms: what a timer promises is what churn_risk_at says at that minute, to the
  * bit. */
 #include <math.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "base/text.h"
@@ -16,11 +17,16 @@
 #define MS_PER_MINUTE INT64_C(60000)
 #define CROSSING_MAX  (INT64_C(3652) * TEXT_MS_PER_DAY)
 
-/* Times at which a warning or the subscription may change in silence. Bins of 10 days matter from
- * the time when the newest filled one is in the future until 120 days' windows have left it behind.
- */
-#define BIN_STEPS_MAX (2 * CUSTOMER_BINS_MAX + 2)
-#define STEPS_MAX     96
+/* The windows of the activity warning. */
+#define RECENT_DAYS 30
+#define BEFORE_DAYS 90
+
+/* Times at which a warning or the subscription may change in silence. Bins matter from the time
+ * when the oldest kept one is new until the longest window has left the newest one behind. */
+#define BIN_STEPS_AFTER ((RECENT_DAYS + BEFORE_DAYS) / CUSTOMER_BIN_DAYS + 1)
+#define BIN_STEPS_MAX   (CUSTOMER_BINS_MAX + BIN_STEPS_AFTER + 1)
+#define STEPS_MAX       96
+#define SMOOTHS_MAX     4
 _Static_assert(BIN_STEPS_MAX + 3 * CUSTOMER_TICKETS_MAX + 2 * 4 + 1 <= STEPS_MAX, "steps fit");
 
 const char *warning_label(enum warning warning)
@@ -58,11 +64,13 @@ static void warn(struct churn_risk *risk, enum warning warning, bool holds, doub
 static void warnings_at(const struct customer *customer, int64_t at_ms, const struct params *params,
                         struct churn_risk *risk)
 {
-    const int64_t recent = customer_events_between(customer, at_ms, 30, 0);
-    const int64_t before = customer_events_between(customer, at_ms, 120, 30);
+    const int64_t recent = customer_events_between(customer, at_ms, RECENT_DAYS, 0);
+    const int64_t before =
+        customer_events_between(customer, at_ms, RECENT_DAYS + BEFORE_DAYS, RECENT_DAYS);
     risk->value[WARNING_ACTIVITY] = (double)recent;
-    risk->baseline[WARNING_ACTIVITY] = (double)before / 3; /* of 30 days */
-    warn(risk, WARNING_ACTIVITY, before >= params->activity_min && 6 * recent < before,
+    risk->baseline[WARNING_ACTIVITY] = (double)before * RECENT_DAYS / BEFORE_DAYS;
+    warn(risk, WARNING_ACTIVITY,
+         before >= params->activity_min && 2 * recent * BEFORE_DAYS < before * RECENT_DAYS,
          params->activity_decline);
 
     const int64_t poor = customer->score_metric == SURVEY_CSAT ? params->csat_low : params->nps_low;
@@ -102,7 +110,7 @@ static double horizon_days(const struct params *params)
 
 static double logit_clamped(double p)
 {
-    return fmax(-LOGIT_MAX, fmin(LOGIT_MAX, log(p) - log1p(-p)));
+    return fmax(-LOGIT_MAX, fmin(LOGIT_MAX, log(p / (1 - p))));
 }
 
 /* p_alive, p_buy_model and base_logit. */
@@ -117,7 +125,8 @@ static void model_at(const struct customer *customer, int64_t at_ms, const struc
         const struct mbg mbg = churn_mbg(params);
         const struct history history = customer_history(customer, at_ms);
         risk->p_alive = churn_mbg_alive(mbg, history);
-        risk->p_buy_model = churn_mbg_buy(mbg, history, horizon_days(params));
+        risk->p_buy_model =
+            risk->p_alive * churn_mbg_buy_if_alive(mbg, history, horizon_days(params));
     }
     risk->base_logit = logit_clamped(risk->p_buy_model);
 }
@@ -199,7 +208,7 @@ static void step_add_bins(struct steps *steps, const struct customer *customer,
     if (events < params->activity_min) {
         return; /* no window can hold enough for the warning */
     }
-    for (int64_t i = -CUSTOMER_BINS_MAX; i <= CUSTOMER_BINS_MAX + 1; i++) {
+    for (int64_t i = -CUSTOMER_BINS_MAX; i <= BIN_STEPS_AFTER; i++) {
         step_add(steps, (customer->bin_newest + i) * CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY);
     }
 }
@@ -243,27 +252,36 @@ static double risk_at_minute(const struct customer *customer, int64_t minute,
     return risk.risk;
 }
 
-/* The risk inside one piece: same warnings, same subscription as at its start. */
-static double risk_in_piece(const struct customer *customer, int64_t minute,
-                            const struct params *params, const struct churn_risk *start)
+/* From which minute on the smooth part is at the threshold, if the signs stayed as they are. */
+struct smooth {
+    double contribution[WARNING_COUNT];
+    int64_t minute; /* INT64_MAX: never */
+};
+
+/* Most customers have no more than two different sets of signs in ten years: each is solved once.
+ */
+struct smooths {
+    int count;
+    struct smooth at[SMOOTHS_MAX];
+};
+
+static double risk_under(const struct customer *customer, int64_t minute,
+                         const struct params *params, const struct churn_risk *signs)
 {
-    struct churn_risk risk = *start;
-    if (!risk.subscribed && customer->purchase_days > 0) {
-        model_at(customer, minute * MS_PER_MINUTE, params, &risk);
-        sum_up(&risk);
-    }
+    struct churn_risk risk = *signs;
+    model_at(customer, minute * MS_PER_MINUTE, params, &risk);
+    sum_up(&risk);
     return risk.risk;
 }
 
-/* Where the smooth part alone says the threshold is reached; only a guess, so any answer is right.
- */
-static int64_t minute_guess(const struct customer *customer, int64_t low, int64_t high,
+/* By the closed form's timer. Only a guess, so any answer in (low, high] is right. */
+static int64_t smooth_guess(const struct customer *customer, int64_t low, int64_t high,
                             double threshold, const struct params *params,
-                            const struct churn_risk *start)
+                            const struct churn_risk *signs)
 {
     double warnings = 0;
     for (int i = 0; i < WARNING_COUNT; i++) {
-        warnings += start->contribution[i];
+        warnings += signs->contribution[i];
     }
     const double theta = 1 / (1 + threshold / (1 - threshold) * exp(warnings));
     const struct history history = customer_history(customer, low * MS_PER_MINUTE);
@@ -276,54 +294,96 @@ static int64_t minute_guess(const struct customer *customer, int64_t low, int64_
     return minutes > (double)low ? (int64_t)minutes : low + 1;
 }
 
-/* First minute in (low, high] at the threshold, given risk(low) < threshold ≤ risk(high) and one
- * piece. */
-static int64_t minute_crossing(const struct customer *customer, int64_t low, int64_t high,
+/* First minute in [low, last] at the threshold under fixed signs, else INT64_MAX. */
+static int64_t smooth_crossing(const struct customer *customer, int64_t low, int64_t last,
                                double threshold, const struct params *params,
-                               const struct churn_risk *start)
+                               const struct churn_risk *signs)
 {
-    int64_t probe = minute_guess(customer, low, high, threshold, params, start);
-    for (int64_t stride = 1; high - low > 1;) {
-        if (risk_in_piece(customer, probe, params, start) >= threshold) {
+    if (risk_under(customer, low, params, signs) >= threshold) {
+        return low;
+    }
+    /* risk(low) < threshold ≤ risk(high), where last + 1 stands for "never". */
+    int64_t high = last + 1;
+    int64_t probe = smooth_guess(customer, low, high, threshold, params, signs);
+    probe = probe > last ? last : probe;
+    for (int64_t stride = 1; high - low > 1; stride *= 2) {
+        if (risk_under(customer, probe, params, signs) >= threshold) {
             high = probe;
             probe -= stride;
         } else {
             low = probe;
             probe += stride;
         }
-        stride *= 2;
         if (probe <= low || probe >= high) {
             probe = low + (high - low) / 2;
         }
     }
-    return high;
+    return high <= last ? high : INT64_MAX;
+}
+
+/* The same, from what was solved before. Pieces come in order of time, so that what was found from
+ * an earlier `low` holds for a later one. */
+static int64_t smooth_remembered(const struct customer *customer, int64_t low, int64_t last,
+                                 double threshold, const struct params *params,
+                                 const struct churn_risk *signs, struct smooths *smooths)
+{
+    for (int i = 0; i < smooths->count; i++) {
+        if (memcmp(smooths->at[i].contribution, signs->contribution, sizeof signs->contribution) ==
+            0) {
+            return smooths->at[i].minute;
+        }
+    }
+    const int64_t minute = smooth_crossing(customer, low, last, threshold, params, signs);
+    if (smooths->count < SMOOTHS_MAX) {
+        struct smooth *smooth = &smooths->at[smooths->count++];
+        memcpy(smooth->contribution, signs->contribution, sizeof smooth->contribution);
+        smooth->minute = minute;
+    }
+    return minute;
 }
 
 int64_t churn_risk_crossing(const struct customer *customer, int64_t from_ms, double threshold,
                             const struct params *params)
 {
     struct steps steps;
+    struct smooths smooths;
     steps_of(customer, from_ms, params, &steps);
+    smooths.count = 0;
+    const int64_t last = minute_from(steps.until_ms);
     int64_t low = minute_from(from_ms);
     for (int i = 0; i <= steps.count; i++) {
         /* The piece holds the minutes low … end − 1. */
-        const int64_t end =
-            minute_from(i < steps.count ? steps.at_ms[i] : steps.until_ms + MS_PER_MINUTE);
+        const int64_t end = i < steps.count ? minute_from(steps.at_ms[i]) : last + 1;
         if (end <= low) {
             continue;
         }
-        struct churn_risk start;
-        churn_risk_at(customer, low * MS_PER_MINUTE, params, &start);
-        if (start.risk >= threshold) {
-            return low * MS_PER_MINUTE;
+        struct churn_risk signs = {0};
+        int64_t minute;
+        signs.subscribed = customer_subscribed(customer, low * MS_PER_MINUTE);
+        if (signs.subscribed || customer->purchase_days == 0) {
+            const double risk = risk_at_minute(customer, low, params);
+            minute = risk >= threshold ? low : INT64_MAX;
+        } else {
+            warnings_at(customer, low * MS_PER_MINUTE, params, &signs);
+            minute = smooth_remembered(customer, low, last, threshold, params, &signs, &smooths);
+            minute = minute < low ? low : minute;
         }
-        if (risk_in_piece(customer, end - 1, params, &start) >= threshold) {
-            return minute_crossing(customer, low, end - 1, threshold, params, &start) *
-                   MS_PER_MINUTE;
+        if (minute < end) {
+            return minute * MS_PER_MINUTE;
         }
         low = end;
     }
     return INT64_MAX;
+}
+
+/* No warning can make the risk lower than the model's own, which only rises until a term begins or
+ * ends. */
+static bool never_below(const struct customer *customer, int64_t minute, double threshold,
+                        const struct params *params)
+{
+    const struct churn_risk none = {0};
+    return customer->purchase_days > 0 && customer->subscription.state == SUBSCRIPTION_NONE &&
+           risk_under(customer, minute, params, &none) >= threshold;
 }
 
 int64_t churn_risk_clearing(const struct customer *customer, int64_t from_ms, double threshold,
@@ -335,6 +395,9 @@ int64_t churn_risk_clearing(const struct customer *customer, int64_t from_ms, do
     const int64_t next = from_ms / MS_PER_MINUTE + (from_ms % MS_PER_MINUTE >= 0);
     if (risk_at_minute(customer, next, params) < threshold) {
         return next * MS_PER_MINUTE;
+    }
+    if (never_below(customer, next, threshold, params)) {
+        return INT64_MAX;
     }
     for (int i = 0; i < steps.count; i++) {
         const int64_t minute = minute_from(steps.at_ms[i]);
