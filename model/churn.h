@@ -1,6 +1,7 @@
-/* churn: P(alive), P(buys within H), expected purchases and their timers by MBG/NBD (Batislam, Denizel, Filiztekin 2007) and
- * BG/NBD (Fader, Hardie, Lee 2005), and sBG (Fader, Hardie 2007) for subscriptions. Stable forms of Hardie's notes H021, H027,
- * H039; see docs/MODELS.md. Unit of time: days. Every function is finite for every valid input. */
+/* churn: P(alive), P(buys within H), expected purchases and their timers by MBG/NBD (Batislam,
+ * Denizel, Filiztekin 2007) and BG/NBD (Fader, Hardie, Lee 2005), and sBG (Fader, Hardie 2007) for
+ * subscriptions. Stable forms of Hardie's notes H021, H027, H039; see docs/MODELS.md. Unit of time:
+ * days. Every function is finite for every valid input. */
 #ifndef LC_MODEL_CHURN_H
 #define LC_MODEL_CHURN_H
 
@@ -20,10 +21,12 @@ double churn_mbg_buy_if_alive(struct mbg m, struct history h, double horizon_day
 double churn_mbg_buy(struct mbg m, struct history h, double horizon_days);
 /* Expected purchases in the next `days`, relative error ≤ 1e-11; never negative. */
 double churn_mbg_expected(struct mbg m, struct history h, double days);
-/* T* ≥ t_x at which P(alive) falls to theta, infinity when never reached in 200 years, t_x when it is below at once. */
+/* T* ≥ t_x at which P(alive) falls to theta, infinity when never reached in 200 years, t_x when it
+ * is below at once. */
 double churn_mbg_alive_timer(struct mbg m, double x, double t_x, double theta);
 /* T* ≥ from_T at which P(buys within horizon) falls to theta; by bisection in ln(α + T). */
-double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days, double theta);
+double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days,
+                           double theta);
 /* sBG: probability to churn at the next renewal after `renewals` renewals. */
 double churn_sbg(double alpha, double beta, double renewals);
 
@@ -38,25 +41,29 @@ enum warning {
     WARNING_COUNT
 };
 
-/* Everything that explains a churn risk at one time. risk = 1 − logistic(base_logit + Σ contribution[i]). */
+/* Everything that explains a churn risk at one time. risk = 1 − logistic(base_logit + Σ
+ * contribution[i]). */
 struct churn_risk {
     double risk, p_alive, p_buy_model; /* p_buy_model before warnings */
     double base_logit;                 /* logit(p_buy_model), clamped to ±35 */
     double contribution[WARNING_COUNT];
     double value[WARNING_COUNT], baseline[WARNING_COUNT]; /* what was seen, against what */
-    bool subscribed;                   /* by sBG, not MBG */
+    bool subscribed;                                      /* by sBG, not MBG */
 };
 
-/* Customer must have purchased or subscribed (purchase_days > 0 or subscribed), else risk is 0 and everything zero. */
+/* Customer must have purchased or subscribed (purchase_days > 0 or subscribed), else risk is 0 and
+ * everything zero. */
 void churn_risk_at(const struct customer *customer, int64_t at_ms, const struct params *params,
                    struct churn_risk *ret_risk);
 /* Risk right after the last purchase, without warnings: the base from which a rise counts. */
 double churn_risk_base(const struct customer *customer, const struct params *params);
-/* Earliest time ≥ from_ms at which the risk of a silent customer reaches `threshold`, walking the steps of the warnings
- * piece by piece; whole minutes, rounded up; INT64_MAX when not within 10 years. */
+/* Earliest time ≥ from_ms at which the risk of a silent customer reaches `threshold`, walking the
+ * steps of the warnings piece by piece; whole minutes, rounded up; INT64_MAX when not within 10
+ * years. */
 int64_t churn_risk_crossing(const struct customer *customer, int64_t from_ms, double threshold,
                             const struct params *params);
-/* Earliest time > from_ms at which it falls below it again in silence (a warning expires); INT64_MAX alike. */
+/* Earliest time > from_ms at which it falls below it again in silence (a warning expires);
+ * INT64_MAX alike. */
 int64_t churn_risk_clearing(const struct customer *customer, int64_t from_ms, double threshold,
                             const struct params *params);
 const char *warning_label(enum warning warning);

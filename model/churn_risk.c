@@ -29,20 +29,6 @@
 #define SMOOTHS_MAX     4
 _Static_assert(BIN_STEPS_MAX + 3 * CUSTOMER_TICKETS_MAX + 2 * 4 + 1 <= STEPS_MAX, "steps fit");
 
-const char *warning_label(enum warning warning)
-{
-    static const char *const labels[WARNING_COUNT] = {
-        [WARNING_ACTIVITY] = "activity_decline",
-        [WARNING_SATISFACTION] = "satisfaction_low",
-        [WARNING_COMPLAINT_OPEN] = "complaint_open",
-        [WARNING_COMPLAINT_RESOLVED] = "complaint_resolved",
-        [WARNING_PAYMENT] = "payment_trouble",
-        [WARNING_UNSUBSCRIBED] = "unsubscribed",
-    };
-    MUST((unsigned)warning < WARNING_COUNT);
-    return labels[warning];
-}
-
 /* --- warnings --- */
 
 static bool lately(int64_t then_ms, int64_t at_ms, const struct params *params)

@@ -1,5 +1,6 @@
-/* params: everything the fold depends on besides state and log. One immutable version at a time: a partition switches
- * versions at a recorded offset (SWITCH in the control topic), so that a replay folds with the same numbers. */
+/* params: everything the fold depends on besides state and log. One immutable version at a time: a
+ * partition switches versions at a recorded offset (SWITCH in the control topic), so that a replay
+ * folds with the same numbers. */
 #ifndef LC_MODEL_PARAMS_H
 #define LC_MODEL_PARAMS_H
 
@@ -15,7 +16,8 @@
 #define PARAM_C_MONEY    int64_t
 #define PARAM_C_FLAG     int64_t
 
-/* Which clock moves the watermark W: recorded ticks (service) or the newest event time (history, demos, tests). */
+/* Which clock moves the watermark W: recorded ticks (service) or the newest event time (history,
+ * demos, tests). */
 enum fold_clock { FOLD_CLOCK_WALL, FOLD_CLOCK_EVENT };
 
 struct params {
@@ -29,8 +31,8 @@ struct params {
 
 /* Defaults of params.def, clock wall, reporting EUR, no other rate. */
 void params_default(struct params *ret_params);
-/* NULL when all hold; else one sentence naming the parameters that contradict each other (constant string). Ranges are
- * checked by whoever read the text. */
+/* NULL when all hold; else one sentence naming the parameters that contradict each other (constant
+ * string). Ranges are checked by whoever read the text. */
 const char *params_contradiction(const struct params *params);
 
 #endif

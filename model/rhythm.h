@@ -1,5 +1,6 @@
-/* rhythm: a customer's own time between purchases, shrunk to the population's, and silence against it.
- * G = (n·(last − first)/(n − 1) + 3·population gap)/(n + 3), clamped; the population gap for n = 1. */
+/* rhythm: a customer's own time between purchases, shrunk to the population's, and silence against
+ * it. G = (n·(last − first)/(n − 1) + 3·population gap)/(n + 3), clamped; the population gap for n
+ * = 1. */
 #ifndef LC_MODEL_RHYTHM_H
 #define LC_MODEL_RHYTHM_H
 

@@ -1,22 +1,25 @@
-/* value: expected 12-month value. Gamma-Gamma spend (Hardie's note H025) × expected purchases of MBG/NBD, discounted monthly,
- * less nothing: service cost is told beside it, net = clv − cost trend. Money in minor units of the reporting currency. */
+/* value: expected 12-month value. Gamma-Gamma spend (Hardie's note H025) × expected purchases of
+ * MBG/NBD, discounted monthly, less nothing: service cost is told beside it, net = clv − cost
+ * trend. Money in minor units of the reporting currency. */
 #ifndef LC_MODEL_VALUE_H
 #define LC_MODEL_VALUE_H
 
 #include "model/churn.h"
 
-/* Expected spend a purchase day in the units of gamma and mean: p(γ + x·m̄)/(p·x + q − 1); x = repeat days with spend. */
+/* Expected spend a purchase day in the units of gamma and mean: p(γ + x·m̄)/(p·x + q − 1); x =
+ * repeat days with spend. */
 double value_gg_mean(double p, double q, double gamma, double x, double mean);
 double value_gg_loglik(double p, double q, double gamma, double x, double mean);
 
 struct value {
-    int64_t clv_minor;           /* expected 12-month value, net of service cost of the last year */
-    double purchases_12;         /* expected purchase days in 12 months, undiscounted */
-    double spend_minor;          /* expected spend a purchase day, minor units */
-    double p_convert;            /* prospects: P(ever buys); 1 for buyers */
-    int64_t cost_minor;          /* subtracted service cost */
+    int64_t clv_minor;   /* expected 12-month value, net of service cost of the last year */
+    double purchases_12; /* expected purchase days in 12 months, undiscounted */
+    double spend_minor;  /* expected spend a purchase day, minor units */
+    double p_convert;    /* prospects: P(ever buys); 1 for buyers */
+    int64_t cost_minor;  /* subtracted service cost */
 };
 
-void value_at(const struct customer *customer, int64_t at_ms, const struct params *params, struct value *ret_value);
+void value_at(const struct customer *customer, int64_t at_ms, const struct params *params,
+              struct value *ret_value);
 
 #endif

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Writes churn_cases.h: hard cases of MBG/NBD with their values to 60 digits and more, rounded to binary64 at the end.
+"""Writes churn_cases.inc: hard cases of MBG/NBD with their values to 60 digits and more, rounded to binary64 at the end.
 
 The values come from the papers' forms (likelihood as a sum of two Beta-Gamma terms, expectation with 2F1), not from the
 stable forms in model/churn*.c, in arithmetic wide enough to survive their cancellations. Every tenth expectation is also
 integrated numerically. Needs python3-mpmath. Deterministic: the seed is fixed.
 
-    /usr/bin/python3 churn_cases.py > churn_cases.h
+    /usr/bin/python3 churn_cases.py > churn_cases.inc
 """
 import random
 import sys

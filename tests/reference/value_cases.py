@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Writes value_cases.h: the log-likelihood of Gamma-Gamma (Hardie's note H025, equation 1a) and its conditional mean,
+"""Writes value_cases.inc: the log-likelihood of Gamma-Gamma (Hardie's note H025, equation 1a) and its conditional mean,
 in 100 digits from the note's own form. Needs python3-mpmath. Deterministic.
 
-    /usr/bin/python3 value_cases.py > value_cases.h
+    /usr/bin/python3 value_cases.py > value_cases.inc
 """
 from mpmath import mp, mpf, log, loggamma
 

@@ -26,7 +26,7 @@ struct churn_case {
 };
 
 static const struct churn_case cases[] = {
-#include "tests/reference/churn_cases.h"
+#include "tests/reference/churn_cases.inc"
 };
 
 static double error_of(double value, double truth)

@@ -20,7 +20,7 @@ struct value_case {
 };
 
 static const struct value_case cases[] = {
-#include "tests/reference/value_cases.h"
+#include "tests/reference/value_cases.inc"
 };
 
 static void test_gamma_gamma_agrees_with_100_digits(void **state)
