@@ -62,7 +62,7 @@ static bool declines_by_risk(const struct customer *customer, int64_t at_ms,
         customer->last_purchase_ms <= customer->stage_since_ms)
         return true;
     return customer->risk_since_ms != INT64_MAX &&
-           at_ms >= after(customer->risk_since_ms, params->decline_risk_ms);
+           at_ms >= after(customer->risk_since_ms, params->decline_risk_for_ms);
 }
 
 bool stage_returned(const struct customer *customer)
@@ -177,7 +177,7 @@ int64_t stage_due_given(const struct customer *customer, int64_t at_ms, int64_t 
     if (customer->stage == STAGE_DECLINING)
         return due_ms;
     sooner(&due_ms, stage_decline_ms(customer, params), at_ms);
-    sooner(&due_ms, after(customer->risk_since_ms, params->decline_risk_ms), at_ms);
+    sooner(&due_ms, after(customer->risk_since_ms, params->decline_risk_for_ms), at_ms);
     sooner(&due_ms, risk_turns_ms, at_ms);
     if (customer->stage == STAGE_LOYAL)
         sooner(&due_ms, loyal_lost(customer, params), at_ms);
