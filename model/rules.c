@@ -10,6 +10,7 @@
 
 #define UPSELL_DAYS   90
 #define RENEWAL_BANDS 3
+#define SALT_TICKET   UINT64_C(0x7469636b65740003)
 
 /* --- what several rules need --- */
 
@@ -329,7 +330,7 @@ static void rule_complaint_open(struct view *view, uint32_t instance,
     if (ret_answer->none)
         return;
     /* A complaint and a support ticket may share an id. */
-    ret_answer->key = ticket->fp ^ (uint64_t)ticket->complaint;
+    ret_answer->key = ticket->complaint ? ticket->fp : ticket->fp ^ SALT_TICKET;
     if (!is_unresolved(ticket))
         return;
     holds_between(view, ticket->opened_ms + view->params->complaint_open_ms, INT64_MAX, ret_answer);

@@ -292,7 +292,8 @@ static void add_ticket(struct customer *customer, const struct event *event)
         ticket_get(customer, 0, complaint)->resolved_ms =
             later(ticket_get(customer, 0, complaint)->resolved_ms, event->time_ms);
         for (uint8_t i = 0; i < customer->tickets; i++)
-            if (customer->ticket[i].complaint == complaint && customer->ticket[i].fp != 0)
+            if (customer->ticket[i].complaint == complaint &&
+                customer->ticket[i].opened_ms != INT64_MIN)
                 ticket_resolve(&customer->ticket[i], event->time_ms);
         return;
     }
