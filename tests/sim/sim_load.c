@@ -1,0 +1,274 @@
+/* sim_load: publishers. Customers who buy, complain, pause and come back over months; records that
+ * repeat, come late, out of order or are no events at all; publishers with transactions, some of
+ * which they abort. */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "tests/sim/sim.h"
+
+#define EPOCH_MS INT64_C(1735689600000)
+
+struct writer {
+    struct sim_load *load;
+    struct sim_random *random;
+    int64_t wall_ms; /* when the item will be appended, nearly */
+    uint32_t customers, number, orders;
+};
+
+struct decode_options sim_load_decode(const struct sim_load *load)
+{
+    return (struct decode_options){.bytes_max = 4096,
+                                   .future_max_ms = TEXT_MS_PER_DAY,
+                                   .partitions = load->partitions,
+                                   .currency = CURRENCY_EUR};
+}
+
+static struct span text_of(struct writer *writer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static struct span text_of(struct writer *writer, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    MUST(len >= 0 && (size_t)len < sizeof text);
+    void *copy = arena_copy(&writer->load->bytes, text, (size_t)len + 1);
+    MUST(copy != NULL);
+    return (struct span){copy, (size_t)len};
+}
+
+/* One row an event: how often, its name, its properties with the number of the order or ticket. */
+static const struct {
+    uint32_t weight;
+    const char *name;
+    const char *properties;
+} kinds[] = {
+    {8, "Lead Created", "\"channel\":\"web\""},
+    {3, "Demo Attended", ""},
+    {3, "Trial Started", ""},
+    {30, "Order Completed", "\"order_id\":\"o%u\",\"amount_minor\":%u"},
+    {6, "Order Completed", "\"amount_minor\":1%u%u"},
+    {8, "Order Refunded", "\"order_id\":\"o%u\",\"refund_id\":\"r%u\""},
+    {3, "Order Cancelled", "\"order_id\":\"o%u\""},
+    {12, "Product Viewed", "\"category\":\"k%u\""},
+    {4, "Subscription Started", "\"subscription_id\":\"s%u\",\"plan\":\"gold\""},
+    {2, "Subscription Cancelled", "\"subscription_id\":\"s%u\",\"reason\":\"price\""},
+    {5, "Survey Responded", "\"metric\":\"csat\",\"score\":2"},
+    {3, "Survey Responded", "\"metric\":\"nps\",\"score\":9"},
+    {6, "Complaint Filed", "\"ticket_id\":\"t%u\""},
+    {4, "Complaint Resolved", "\"ticket_id\":\"t%u\""},
+    {2, "Payment Failed", ""},
+    {2, "Unsubscribed", ""},
+    {2, "Consent Changed", "\"purpose\":\"marketing\",\"granted\":false"},
+    {2, "Delete", ""},
+    {2, "Something Unheard Of", ""},
+    {1, "Order Completed", "\"amount_minor\":\"many\""}, /* a dead letter */
+    {1, "Order Completed", "\"amount_minor\":5,\"currency\":\"QQQ\""},
+};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
+static size_t draw_kind(struct sim_random *random)
+{
+    uint32_t sum = 0;
+    size_t kind = 0;
+    for (size_t i = 0; i < KINDS; i++)
+        sum += kinds[i].weight;
+    uint32_t at = sim_random_below(random, sum);
+    while (at >= kinds[kind].weight)
+        at -= kinds[kind++].weight;
+    return kind;
+}
+
+static int64_t lateness(struct writer *writer)
+{
+    uint32_t dice = sim_random_below(writer->random, 100);
+    if (dice < 70)
+        return 0;
+    if (dice < 85)
+        return sim_random_between(writer->random, 0, 2 * TEXT_MS_PER_HOUR);
+    if (dice < 95)
+        return sim_random_between(writer->random, 0, 6 * TEXT_MS_PER_DAY);
+    if (dice < 98)
+        return sim_random_between(writer->random, 0, 60 * TEXT_MS_PER_DAY);
+    return -sim_random_between(writer->random, 0,
+                               30 * TEXT_MS_PER_HOUR); /* ahead, perhaps too far */
+}
+
+/* Printf with up to two numbers the format may or may not use. */
+static struct span properties_of(struct writer *writer, size_t kind)
+{
+    uint32_t first = sim_random_below(writer->random, writer->orders + 3);
+    uint32_t second = sim_random_below(writer->random, 9000) + 1;
+    char text[200];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    int len = snprintf(text, sizeof text, kinds[kind].properties, first, second);
+#pragma GCC diagnostic pop
+    MUST(len >= 0 && (size_t)len < sizeof text);
+    return text_of(writer, "%s", text);
+}
+
+static void write_event(struct writer *writer, struct sim_item *item)
+{
+    uint32_t customer = sim_random_below(writer->random, writer->customers);
+    size_t kind = draw_kind(writer->random);
+    char time[TEXT_TIME_BYTES];
+    (void)text_time_format(writer->wall_ms - lateness(writer), time);
+    if (kind == 3)
+        writer->orders++;
+    struct span properties = properties_of(writer, kind);
+    item->entry.key = text_of(writer, "c%u", customer);
+    item->entry.value = text_of(
+        writer,
+        "{\"messageId\":\"m%u\",\"type\":\"track\",\"event\":\"%s\",\"userId\":\"c%u\","
+        "\"timestamp\":\"%s\",\"properties\":{%.*s}}",
+        writer->number++, kinds[kind].name, customer, time, (int)properties.len, properties.at);
+    item->partition = hash_partition_murmur2(item->entry.key, writer->load->partitions);
+}
+
+/* The same record again: a publisher's retry. */
+static void write_again(struct writer *writer, struct sim_item *item, const struct sim_item *other)
+{
+    (void)writer;
+    item->entry.key = other->entry.key;
+    item->entry.value = other->entry.value;
+    item->partition = other->partition;
+}
+
+static void write_garbage(struct writer *writer, struct sim_item *item)
+{
+    uint32_t customer = sim_random_below(writer->random, writer->customers);
+    item->entry.key = text_of(writer, "c%u", customer);
+    item->partition = hash_partition_murmur2(item->entry.key, writer->load->partitions);
+    switch (sim_random_below(writer->random, 4)) {
+    case 0:
+        item->entry.value = text_of(writer, "{\"messageId\":");
+        break;
+    case 1:
+        item->entry.value = SPAN_ABSENT; /* a tombstone */
+        break;
+    case 2: /* a customer who lives in another partition */
+        item->entry.value = text_of(
+            writer, "{\"messageId\":\"g%u\",\"event\":\"Product Viewed\",\"userId\":\"c%u\"}",
+            writer->number++, customer);
+        item->partition = (item->partition + 1) % writer->load->partitions;
+        break;
+    default:
+        item->entry.value = text_of(
+            writer, "{\"messageId\":\"g%u\",\"event\":\"Product Viewed\",\"userId\":\"other\"}",
+            writer->number++);
+        break;
+    }
+}
+
+static int64_t draw_warp(struct sim_random *random)
+{
+    uint32_t dice = sim_random_below(random, 100);
+    if (dice < 55)
+        return 0;
+    if (dice < 75)
+        return sim_random_between(random, 0, TEXT_MS_PER_HOUR);
+    if (dice < 88)
+        return sim_random_between(random, 0, 2 * TEXT_MS_PER_DAY);
+    if (dice < 97)
+        return sim_random_between(random, 0, 20 * TEXT_MS_PER_DAY);
+    return sim_random_between(random, 20 * TEXT_MS_PER_DAY, 120 * TEXT_MS_PER_DAY);
+}
+
+static int64_t draw_gap(struct sim_random *random)
+{
+    uint32_t dice = sim_random_below(random, 100);
+    if (dice < 40)
+        return 0;
+    if (dice < 90)
+        return sim_random_between(random, 0, 200);
+    if (dice < 98)
+        return sim_random_between(random, 0, 2000);
+    return sim_random_between(random, 0, 15000);
+}
+
+static void draw_params(struct sim_load *load, struct sim_random *random)
+{
+    static const int64_t late_max_days[] = {7, 7, 1, 3650};
+    struct params *params = &load->params[0];
+    params_default(params);
+    params->clock = load->clock_event ? FOLD_CLOCK_EVENT : FOLD_CLOCK_WALL;
+    params->late_max_ms = late_max_days[sim_random_below(random, 4)] * TEXT_MS_PER_DAY;
+    if (sim_random_chance(random, 500)) { /* shorter, so that more happens */
+        params->forget_ms = 20 * TEXT_MS_PER_DAY;
+        params->prospect_stalled_ms = 2 * TEXT_MS_PER_DAY;
+        params->prospect_stalled_cooldown_ms = TEXT_MS_PER_DAY;
+        params->onboarding_ms = 3 * TEXT_MS_PER_DAY;
+        params->churn_risk_cooldown_ms = TEXT_MS_PER_DAY;
+    }
+    load->params[1] = *params;
+    load->params[1].churn_risk_high = 0.6;
+    load->params[1].complaint_open_ms = TEXT_MS_PER_DAY;
+    load->params[1].prospect_stalled_ms = 5 * TEXT_MS_PER_DAY;
+    load->params_switch =
+        sim_random_chance(random, 250) ? (uint32_t)sim_random_log(random, 1500) : 0;
+}
+
+static void draw_shape(struct sim_load *load, struct sim_random *random)
+{
+    load->partitions = 1 + (int32_t)sim_random_below(random, SIM_PARTITIONS_MAX);
+    load->partitions = sim_random_chance(random, 400) ? 1 : load->partitions;
+    load->workers = 1 + (int)sim_random_below(random, 3);
+    load->clock_event = sim_random_chance(random, 500);
+    load->batch_max = (size_t)sim_random_log(random, 64);
+    load->fetch_max = (size_t)sim_random_log(random, 32);
+    load->cache_bytes = sim_random_chance(random, 200) ? 8192 : 65536;
+    load->tick_buckets_max = (size_t)sim_random_log(random, 16);
+    load->switch_per_mille = sim_random_chance(random, 500) ? 30 : 300;
+    load->slow_per_mille = sim_random_chance(random, 700) ? 5 : 100;
+}
+
+static void draw_items(struct sim_load *load, struct sim_random *random, size_t events)
+{
+    struct writer writer = {.load = load,
+                            .random = random,
+                            .wall_ms = EPOCH_MS,
+                            .customers = 1 + sim_random_below(random, 10)};
+    bool transactional = sim_random_chance(random, 300);
+    size_t tail = load->clock_event ? 0 : 3; /* days without events at the end: only timers */
+    load->items = arena_zalloc(&load->bytes, (events + tail) * sizeof *load->items);
+    MUST(load->items != NULL);
+    for (size_t i = 0; i < events + tail; i++) {
+        struct sim_item *item = &load->items[i];
+        item->after_ms = i < events ? draw_gap(random) : 1500;
+        item->warp_ms =
+            i < events ? draw_warp(random) : sim_random_between(random, 0, 40 * TEXT_MS_PER_DAY);
+        item->partition = -1;
+        writer.wall_ms += item->after_ms + item->warp_ms;
+        if (i >= events)
+            continue;
+        uint32_t dice = sim_random_below(random, 100);
+        if (dice < 8 && i > 0)
+            write_again(&writer, item, &load->items[sim_random_below(random, (uint32_t)i)]);
+        else if (dice < 12)
+            write_garbage(&writer, item);
+        else
+            write_event(&writer, item);
+        if (transactional && sim_random_chance(random, 600))
+            item->txn =
+                (int8_t)(1 + sim_random_below(random, sim_random_chance(random, 300) ? 3 : 2));
+    }
+    load->count = events + tail;
+}
+
+void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *random)
+{
+    if (load->bytes.bytes_max == 0)
+        arena_init(&load->bytes, 16u << 20);
+    struct arena bytes = load->bytes;
+    *load = (struct sim_load){.bytes = bytes};
+    arena_reset(&load->bytes);
+    *random = (struct sim_random){seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
+    draw_shape(load, random);
+    draw_params(load, random);
+    draw_items(load, random, 4 + (size_t)sim_random_log(random, 70));
+}

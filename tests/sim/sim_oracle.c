@@ -1,0 +1,477 @@
+/* sim_oracle: what should have come out. A straight loop folds the committed log and the committed
+ * control records of each partition, without batches, caches, replays or servers; its states and
+ * effects are compared with what Redis holds and what a read_committed consumer sees. Only decode,
+ * fold and the codecs are shared with the worker: they have tests of their own. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "model/fold.h"
+#include "state/customer_codec.h"
+#include "state/params_codec.h"
+#include "tests/sim/sim.h"
+
+#define CUSTOMERS_MAX 64
+#define TELLINGS_MAX  8192
+
+struct oracle_customer {
+    struct span id;
+    struct customer state;
+    struct ledger ledger;
+    uint64_t orders[LEDGER_ORDERS_MAX], events[LEDGER_EVENTS_MAX];
+};
+
+/* An alert or dead letter, expected or seen. */
+struct telling {
+    int32_t partition;
+    char id[40];
+};
+
+struct tellings {
+    struct telling at[TELLINGS_MAX];
+    size_t count;
+};
+
+static struct oracle {
+    struct sim *sim;
+    int32_t partition;
+    struct arena arena;
+    struct oracle_customer customers[CUSTOMERS_MAX];
+    size_t count;
+    struct params params;
+    uint32_t params_version;
+    int64_t watermark_ms;
+    int64_t control; /* records applied */
+    struct effect effect_room[EFFECTS_PER_STEP_MAX];
+    struct effects effects;
+    struct tellings expected, seen;
+} oracle;
+
+static void expect(const char *id)
+{
+    MUST(oracle.expected.count < TELLINGS_MAX);
+    struct telling *telling = &oracle.expected.at[oracle.expected.count++];
+    telling->partition = oracle.partition;
+    (void)snprintf(telling->id, sizeof telling->id, "%s", id);
+}
+
+/* --- the fold --- */
+
+static void expect_effects(const struct oracle_customer *customer)
+{
+    char id[33];
+    for (uint32_t i = 0; i < oracle.effects.count; i++) {
+        alert_id(&oracle.effects.at[i], customer->id, id);
+        expect(id);
+        oracle.sim->alerts++;
+    }
+    oracle.effects.count = 0;
+}
+
+static void drop_empty(struct oracle_customer *customer)
+{
+    if (!customer_is_empty(&customer->state))
+        return;
+    customer_init(&customer->state);
+    customer->ledger.order_count = customer->ledger.event_count = 0;
+}
+
+/* Timers of everybody up to W. The order of customers does not matter to a multiset of alerts. */
+static void fire(int64_t until_ms, int64_t found_ms)
+{
+    if (until_ms > oracle.watermark_ms)
+        oracle.watermark_ms = until_ms;
+    for (size_t i = 0; i < oracle.count; i++) {
+        struct oracle_customer *customer = &oracle.customers[i];
+        if (customer_is_empty(&customer->state) || customer->state.due_ms > oracle.watermark_ms)
+            continue;
+        fold_timers(&customer->state, oracle.watermark_ms, found_ms, &oracle.params,
+                    &oracle.effects);
+        expect_effects(customer);
+        drop_empty(customer);
+    }
+}
+
+static struct oracle_customer *find(struct span id)
+{
+    for (size_t i = 0; i < oracle.count; i++)
+        if (span_equal(oracle.customers[i].id, id))
+            return &oracle.customers[i];
+    MUST(oracle.count < CUSTOMERS_MAX);
+    struct oracle_customer *customer = &oracle.customers[oracle.count++];
+    void *copy = arena_copy(&oracle.arena, id.at, id.len);
+    MUST(copy != NULL);
+    customer->id = (struct span){copy, id.len};
+    customer_init(&customer->state);
+    customer->ledger = (struct ledger){.orders = customer->orders,
+                                       .order_cap = LEDGER_ORDERS_MAX,
+                                       .events = customer->events,
+                                       .event_cap = LEDGER_EVENTS_MAX};
+    return customer;
+}
+
+static void expect_dead_letter(int64_t offset)
+{
+    char id[40];
+    (void)snprintf(id, sizeof id, "dead/%d/%lld", oracle.partition, (long long)offset);
+    expect(id);
+}
+
+static void apply_event(const struct sim_entry *entry, int64_t offset)
+{
+    struct record record = {.partition = oracle.partition,
+                            .offset = offset,
+                            .timestamp_ms = entry->timestamp_ms,
+                            .key = entry->key,
+                            .value = entry->value};
+    struct decode_options options = sim_load_decode(&oracle.sim->load);
+    struct event event;
+    struct span detail = SPAN_ABSENT;
+    const char *why = NULL;
+    oracle.sim->events++;
+    if (decode_record(&record, entry->headers, entry->header_count, &options, &oracle.arena, &event,
+                      &detail) != DECODE_NONE) {
+        expect_dead_letter(offset);
+        return;
+    }
+    struct oracle_customer *customer = find(event.customer);
+    if (customer_is_empty(&customer->state))
+        customer->state.params_version = oracle.params_version;
+    enum fold_outcome outcome =
+        fold_event(&customer->state, &customer->ledger, &event, oracle.watermark_ms, &oracle.params,
+                   &oracle.effects, &why);
+    expect_effects(customer);
+    drop_empty(customer);
+    if (outcome == FOLD_REJECTED)
+        expect_dead_letter(offset);
+    if (oracle.params.clock == FOLD_CLOCK_EVENT)
+        fire(event.time_ms, event.record_ms);
+}
+
+static void switch_params(const struct control_record *control)
+{
+    struct report report = {.code = ""};
+    if (params_decode(control->params, &oracle.params, &report) != STATUS_OK)
+        sim_violate(oracle.sim,
+                    "control record %lld of partition %d has parameters that cannot be read: %s",
+                    (long long)control->number, oracle.partition, report.text);
+    oracle.params_version = control->params_version;
+    if (control->watermark_ms > oracle.watermark_ms)
+        oracle.watermark_ms = control->watermark_ms;
+    for (size_t i = 0; i < oracle.count; i++)
+        if (!customer_is_empty(&oracle.customers[i].state))
+            fold_rearm(&oracle.customers[i].state, oracle.watermark_ms, oracle.params_version,
+                       &oracle.params);
+}
+
+static void apply_control(const struct control_record *control)
+{
+    struct sim *sim = oracle.sim;
+    oracle.control++;
+    if (control->number != oracle.control)
+        sim_violate(sim, "control record %lld of partition %d stands in the place of %lld",
+                    (long long)control->number, oracle.partition, (long long)oracle.control);
+    if ((control->kind == CONTROL_BIRTH) != (control->number == 1))
+        sim_violate(sim, "control record %lld of partition %d is of kind %d",
+                    (long long)control->number, oracle.partition, control->kind);
+    if (control->kind == CONTROL_TICK)
+        fire(control->watermark_ms, control->made_ms);
+    else
+        switch_params(control);
+}
+
+/* Next committed control record at or after *offset; false at the end. */
+static bool next_control(int64_t *offset, struct control_record *ret_control)
+{
+    const struct sim_log *log = &oracle.sim->kafka.log[SIM_CONTROL][oracle.partition];
+    const char *why = NULL;
+    while (*offset < log->end && !sim_kafka_visible(&log->at[*offset]))
+        ++*offset;
+    if (*offset == log->end)
+        return false;
+    if (control_decode(log->at[*offset].value, ret_control, &why) != STATUS_OK) {
+        sim_violate(oracle.sim, "a control record cannot be read: %s", why);
+        return false;
+    }
+    return true;
+}
+
+static void fold_partition(void)
+{
+    const struct sim_log *log = &oracle.sim->kafka.log[SIM_INPUT][oracle.partition];
+    struct control_record control;
+    int64_t control_offset = 0;
+    bool more = next_control(&control_offset, &control);
+    oracle.count = 0;
+    oracle.control = 0;
+    oracle.watermark_ms = INT64_MIN;
+    oracle.params = oracle.sim->load.params[0];
+    oracle.params_version = 0;
+    for (int64_t offset = 0; offset <= log->end; offset++) {
+        for (; more && control.label <= offset; more = next_control(&control_offset, &control)) {
+            if (control.label < offset && control.label < log->end && offset > 0 &&
+                control.number > 1)
+                sim_violate(oracle.sim,
+                            "control record %lld of partition %d is labelled %lld, before %lld",
+                            (long long)control.number, oracle.partition, (long long)control.label,
+                            (long long)offset);
+            apply_control(&control);
+            control_offset++;
+        }
+        if (offset < log->end && sim_kafka_visible(&log->at[offset]))
+            apply_event(&log->at[offset], offset);
+    }
+    if (more && !oracle.sim->rewritten[oracle.partition])
+        sim_violate(oracle.sim,
+                    "control record %lld of partition %d is labelled %lld, past the end",
+                    (long long)control.number, oracle.partition, (long long)control.label);
+}
+
+/* --- Redis against it --- */
+
+static struct span normal_record(struct customer state)
+{
+    struct span record = SPAN_ABSENT;
+    state.due_ms = 0; /* early is allowed, and is checked apart */
+    state.params_version = 0;
+    MUST(customer_encode(&state, &oracle.arena, &record) == STATUS_OK);
+    return record;
+}
+
+static void compare_customer(const struct oracle_customer *expected, const struct store_blob *blob,
+                             int64_t bucket_due_ms)
+{
+    struct sim *sim = oracle.sim;
+    struct customer state;
+    const char *why = NULL;
+    struct span ledger = SPAN_ABSENT;
+    int id_len = (int)expected->id.len;
+    if (customer_decode(blob->record, &state, &why) != STATUS_OK) {
+        sim_violate(sim, "the record of %.*s in Redis cannot be read: %s", id_len, expected->id.at,
+                    why);
+        return;
+    }
+    if (!span_equal(normal_record(state), normal_record(expected->state)))
+        sim_violate(sim,
+                    "state of %.*s in partition %d is not the fold's (now %lld, fold %lld; events "
+                    "%u, fold %u; stage %s, fold %s; episodes %u, fold %u)",
+                    id_len, expected->id.at, oracle.partition, (long long)state.now_ms,
+                    (long long)expected->state.now_ms, state.orders, expected->state.orders,
+                    stage_label(state.stage), stage_label(expected->state.stage),
+                    state.episode_count, expected->state.episode_count);
+    if (state.due_ms > fold_due(&expected->state, &oracle.params) &&
+        state.due_ms > oracle.watermark_ms)
+        sim_violate(sim, "%.*s in partition %d is due at %lld, Redis says %lld", id_len,
+                    expected->id.at, oracle.partition,
+                    (long long)fold_due(&expected->state, &oracle.params), (long long)state.due_ms);
+    if (bucket_due_ms > state.due_ms)
+        sim_violate(sim, "the timer index of %.*s in partition %d says %lld, its record %lld",
+                    id_len, expected->id.at, oracle.partition, (long long)bucket_due_ms,
+                    (long long)state.due_ms);
+    MUST(ledger_encode(&expected->ledger, &oracle.arena, &ledger) == STATUS_OK);
+    bool none = expected->ledger.order_count == 0 && expected->ledger.event_count == 0;
+    if (!span_equal(blob->ledger, ledger) && !(none && blob->ledger.len == 0))
+        sim_violate(sim, "ledger of %.*s in partition %d is not the fold's", id_len,
+                    expected->id.at, oracle.partition);
+}
+
+static struct oracle_customer *expected_customer(struct span id)
+{
+    for (size_t i = 0; i < oracle.count; i++)
+        if (span_equal(oracle.customers[i].id, id) &&
+            !customer_is_empty(&oracle.customers[i].state))
+            return &oracle.customers[i];
+    return NULL;
+}
+
+static int64_t index_entry(struct redis *redis, uint32_t bucket)
+{
+    char key[32], number[16];
+    const struct redis_value *value = NULL;
+    int64_t due_ms = INT64_MAX;
+    (void)snprintf(key, sizeof key, "{%s:%d}:t", SIM_APP, oracle.partition);
+    (void)snprintf(number, sizeof number, "%u", bucket);
+    redis->queue(redis->self, 3,
+                 (struct span[]){SPAN_LITERAL("ZSCORE"), span_of(key), span_of(number)});
+    MUST(redis->send(redis->self, NULL) == STATUS_OK);
+    MUST(redis->reply(redis->self, &value, NULL) == STATUS_OK);
+    if (value->type == REDIS_BULK)
+        due_ms = (int64_t)strtod(value->text.at, NULL);
+    redis->forget(redis->self);
+    return due_ms;
+}
+
+static size_t compare_bucket(struct store *store, struct redis *redis,
+                             const struct store_meta *meta, uint32_t number)
+{
+    struct store_bucket bucket = {.number = number};
+    MUST(store_load_bucket(store, meta, number, &oracle.arena, &bucket, NULL) == STATUS_OK);
+    int64_t due_ms = index_entry(redis, number);
+    for (size_t i = 0; i < bucket.count; i++) {
+        const struct oracle_customer *customer = expected_customer(bucket.blobs[i].customer);
+        if (customer != NULL)
+            compare_customer(customer, &bucket.blobs[i], due_ms);
+        else
+            sim_violate(oracle.sim, "Redis holds %.*s in partition %d, the fold does not",
+                        (int)bucket.blobs[i].customer.len, bucket.blobs[i].customer.at,
+                        oracle.partition);
+    }
+    return bucket.count;
+}
+
+static void compare_meta(const struct store_meta *meta, size_t customers)
+{
+    struct sim *sim = oracle.sim;
+    const struct sim_txn_offset *committed = &sim->kafka.committed[oracle.partition];
+    struct delivered delivered = {.at = {.offset = committed->offset}};
+    if (position_metadata_decode(committed->metadata, &delivered) != STATUS_OK)
+        sim_violate(sim, "metadata of K of partition %d cannot be read", oracle.partition);
+    if (meta->at.control != oracle.control || delivered.at.control != oracle.control)
+        sim_violate(sim, "partition %d: %lld control records, C in Redis %lld, with K %lld",
+                    oracle.partition, (long long)oracle.control, (long long)meta->at.control,
+                    (long long)delivered.at.control);
+    if (meta->watermark_ms < oracle.watermark_ms)
+        sim_violate(sim, "partition %d: W in Redis %lld, the fold's %lld", oracle.partition,
+                    (long long)meta->watermark_ms, (long long)oracle.watermark_ms);
+    if (meta->customers != (int64_t)customers)
+        sim_violate(sim, "partition %d: meta counts %lld customers, the fold %zu", oracle.partition,
+                    (long long)meta->customers, customers);
+    for (size_t i = 0; i < oracle.count; i++)
+        if (!customer_is_empty(&oracle.customers[i].state) &&
+            fold_due(&oracle.customers[i].state, &oracle.params) <= meta->watermark_ms)
+            sim_violate(
+                sim, "a timer of %.*s in partition %d was due at %lld, W is %lld: it never fired",
+                (int)oracle.customers[i].id.len, oracle.customers[i].id.at, oracle.partition,
+                (long long)fold_due(&oracle.customers[i].state, &oracle.params),
+                (long long)meta->watermark_ms);
+}
+
+static void compare_state(void)
+{
+    struct sim *sim = oracle.sim;
+    struct redis_memory_conn *conn = redis_memory_connect(sim->redis);
+    struct redis redis = redis_memory_port(conn);
+    struct store_meta meta;
+    bool present = false;
+    size_t found = 0, customers = 0;
+    for (size_t i = 0; i < oracle.count; i++)
+        customers += !customer_is_empty(&oracle.customers[i].state);
+    MUST(store_peek(&redis, SIM_APP, oracle.partition, &meta, &present, NULL) == STATUS_OK);
+    if (!present) {
+        sim_violate(sim, "partition %d has no meta in Redis", oracle.partition);
+    } else {
+        struct store *store = store_open_readonly(redis, SIM_APP, oracle.partition);
+        for (uint32_t number = 0; number < meta.buckets; number++)
+            found += compare_bucket(store, &redis, &meta, number);
+        store_close(store);
+        if (found != customers)
+            sim_violate(sim, "partition %d: %zu customers in Redis, the fold has %zu",
+                        oracle.partition, found, customers);
+        compare_meta(&meta, customers);
+    }
+    redis_memory_disconnect(conn);
+}
+
+/* --- what consumers saw against it --- */
+
+static int by_partition_and_id(const void *left, const void *right)
+{
+    const struct telling *a = left, *b = right;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
+static struct span header_of(const struct sim_entry *entry, const char *name)
+{
+    for (size_t i = entry->header_count; i > 0; i--) /* ours stand behind the publisher's */
+        if (span_is(entry->headers[i - 1].name, name))
+            return entry->headers[i - 1].value;
+    return SPAN_ABSENT;
+}
+
+static void see(enum sim_topic topic, const struct sim_entry *entry)
+{
+    MUST(oracle.seen.count < TELLINGS_MAX);
+    struct telling *telling = &oracle.seen.at[oracle.seen.count++];
+    if (topic == SIM_ALERTS) {
+        struct span id = header_of(entry, "ce_id");
+        telling->partition = hash_partition_murmur2(entry->key, oracle.sim->load.partitions);
+        (void)snprintf(telling->id, sizeof telling->id, "%.*s", (int)id.len, id.at);
+    } else {
+        struct span partition = header_of(entry, "lc-partition"),
+                    offset = header_of(entry, "lc-offset");
+        int64_t number = -1;
+        if (text_i64_parse(partition, &number) != STATUS_OK)
+            sim_violate(oracle.sim, "a dead letter does not say where it comes from");
+        telling->partition = (int32_t)number;
+        (void)snprintf(telling->id, sizeof telling->id, "dead/%.*s/%.*s", (int)partition.len,
+                       partition.at, (int)offset.len, offset.at);
+    }
+}
+
+static void see_all(void)
+{
+    oracle.seen.count = 0;
+    for (enum sim_topic topic = SIM_ALERTS; topic <= SIM_DEAD_LETTERS; topic++)
+        for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
+            const struct sim_log *log = &oracle.sim->kafka.log[topic][i];
+            for (int64_t offset = 0; offset < log->end; offset++)
+                if (sim_kafka_visible(&log->at[offset]))
+                    see(topic, &log->at[offset]);
+        }
+}
+
+static void compare_tellings(void)
+{
+    struct sim *sim = oracle.sim;
+    struct tellings *expected = &oracle.expected, *seen = &oracle.seen;
+    size_t i = 0, j = 0;
+    qsort(expected->at, expected->count, sizeof expected->at[0], by_partition_and_id);
+    qsort(seen->at, seen->count, sizeof seen->at[0], by_partition_and_id);
+    for (size_t k = 1; k < expected->count; k++)
+        if (by_partition_and_id(&expected->at[k - 1], &expected->at[k]) == 0)
+            sim_violate(sim, "the fold itself gives %s twice", expected->at[k].id);
+    for (size_t k = 1; k < seen->count; k++)
+        if (by_partition_and_id(&seen->at[k - 1], &seen->at[k]) == 0)
+            sim_violate(sim, "%s of partition %d was told twice", seen->at[k].id,
+                        seen->at[k].partition);
+    while (i < expected->count || j < seen->count) {
+        int order = i == expected->count ? 1
+                    : j == seen->count   ? -1
+                                         : by_partition_and_id(&expected->at[i], &seen->at[j]);
+        if (order < 0 && !sim->stopped[expected->at[i].partition])
+            sim_violate(sim, "%s of partition %d was never told", expected->at[i].id,
+                        expected->at[i].partition);
+        if (order > 0 &&
+            !(sim->stopped[seen->at[j].partition] && sim->rewritten[seen->at[j].partition]))
+            sim_violate(sim, "%s of partition %d was told, the fold does not", seen->at[j].id,
+                        seen->at[j].partition);
+        i += order <= 0;
+        j += order >= 0;
+    }
+}
+
+void sim_oracle_judge(struct sim *sim)
+{
+    oracle.sim = sim;
+    oracle.expected.count = 0;
+    oracle.effects = (struct effects){.at = oracle.effect_room, .cap = EFFECTS_PER_STEP_MAX};
+    if (oracle.arena.bytes_max == 0)
+        arena_init(&oracle.arena, 64u << 20);
+    for (int32_t i = 0; i < sim->load.partitions; i++) {
+        oracle.partition = i;
+        arena_reset(&oracle.arena);
+        if (sim->stopped[i] && !sim->may_lose[i])
+            sim_violate(sim, "partition %d is stopped although nothing was lost", i);
+        if (sim->kafka.went_back[i] && !sim->rewritten[i])
+            sim_violate(sim, "K of partition %d went back", i);
+        fold_partition();
+        if (!sim->stopped[i])
+            compare_state();
+    }
+    see_all();
+    compare_tellings();
+    /* A worker that stops a partition must not have been needed: nothing else is checked of it. */
+}
