@@ -88,22 +88,19 @@ static double buy_logit(const struct buy_curve *curve, double v, double *ret_fal
     return log(buys / (odds + never));
 }
 
-double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days,
-                           double theta)
+double churn_mbg_logit_timer(struct mbg m, struct history h, double horizon_days, double target)
 {
-    MUST(from_T >= t_x);
-    const double start = m.alpha + from_T;
-    const struct history h = {.x = x, .t_x = t_x, .T = from_T};
+    MUST(h.T >= h.t_x);
+    const double start = m.alpha + h.T;
     const struct buy_curve curve = {
-        .c = m.r + x, .o = odds_gone(m, h), .reach = horizon_days / start};
-    const double target = theta < 1 ? log(theta / (1 - theta)) : INFINITY;
-    const double most = log1p((CHURN_TIMER_DAYS_MAX - from_T) / start);
+        .c = m.r + h.x, .o = odds_gone(m, h), .reach = horizon_days / start};
+    const double most = log1p((CHURN_TIMER_DAYS_MAX - h.T) / start);
     double low = 0, high = most, v = 0, fall;
     double excess = buy_logit(&curve, 0, &fall) - target;
     if (!(excess > 0)) {
-        return from_T;
+        return h.T;
     }
-    if (theta <= 0 || !(most > 0)) {
+    if (!isfinite(excess) || !(most > 0)) {
         return INFINITY;
     }
     /* Newton's steps, kept inside a bracket that bisection narrows when one would leave it. They
@@ -126,7 +123,15 @@ double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, do
             high = v;
         }
     }
-    return from_T + start * expm1(v);
+    return h.T + start * expm1(v);
+}
+
+double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days,
+                           double theta)
+{
+    const struct history h = {.x = x, .t_x = t_x, .T = from_T};
+    const double target = theta <= 0 ? -INFINITY : theta < 1 ? log(theta / (1 - theta)) : INFINITY;
+    return churn_mbg_logit_timer(m, h, horizon_days, target);
 }
 
 double churn_sbg(double alpha, double beta, double renewals)

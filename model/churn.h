@@ -27,6 +27,9 @@ double churn_mbg_alive_timer(struct mbg m, double x, double t_x, double theta);
 /* T* ≥ from_T at which P(buys within horizon) falls to theta; by bisection in ln(α + T). */
 double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days,
                            double theta);
+/* The same from h.T on, told by logit theta. */
+double churn_mbg_logit_timer(struct mbg m, struct history h, double horizon_days,
+                             double logit_theta);
 /* sBG: probability to churn at the next renewal after `renewals` renewals. */
 double churn_sbg(double alpha, double beta, double renewals);
 

@@ -260,38 +260,42 @@ static double risk_under(const struct customer *customer, int64_t minute,
     return risk.risk;
 }
 
-/* By the closed form's timer. Only a guess, so any answer in (low, high] is right. */
-static int64_t smooth_guess(const struct customer *customer, int64_t low, int64_t high,
-                            double threshold, const struct params *params,
-                            const struct churn_risk *signs)
+/* What the closed form says, in minutes since 1970 and parts of one. */
+struct forecast {
+    double minute; /* INFINITY: never */
+    bool sure;     /* so far inside a minute that no rounding can move it into another */
+};
+
+/* Rounding moves a forecast by less than 1e-6 of a minute for any customer of 200 years; at logits
+ * near the clamp the closed form does not know of it. */
+#define SURE_MINUTES 0.01
+#define SURE_LOGIT   (LOGIT_MAX - 1)
+
+static struct forecast smooth_forecast(const struct customer *customer, int64_t low,
+                                       double threshold, const struct params *params,
+                                       const struct churn_risk *signs)
 {
-    double warnings = 0;
+    double logit = log((1 - threshold) / threshold);
     for (int i = 0; i < WARNING_COUNT; i++) {
-        warnings += signs->contribution[i];
+        logit -= signs->contribution[i];
     }
-    const double theta = 1 / (1 + threshold / (1 - threshold) * exp(warnings));
     const struct history history = customer_history(customer, low * MS_PER_MINUTE);
-    const double days = churn_mbg_buy_timer(churn_mbg(params), history.x, history.t_x, history.T,
-                                            horizon_days(params), theta);
-    const double minutes = ceil((customer->first_day + days) * (24 * 60));
-    if (!(minutes < (double)high)) {
-        return high;
-    }
-    return minutes > (double)low ? (int64_t)minutes : low + 1;
+    const double days =
+        churn_mbg_logit_timer(churn_mbg(params), history, horizon_days(params), logit);
+    const double minute = (customer->first_day + days) * (24 * 60);
+    const double part = minute - floor(minute);
+    return (struct forecast){.minute = minute,
+                             .sure = fabs(logit) < SURE_LOGIT && minute > (double)low + 1 &&
+                                     part > SURE_MINUTES && part < 1 - SURE_MINUTES};
 }
 
-/* First minute in [low, last] at the threshold under fixed signs, else INT64_MAX. */
-static int64_t smooth_crossing(const struct customer *customer, int64_t low, int64_t last,
-                               double threshold, const struct params *params,
-                               const struct churn_risk *signs)
+/* First minute in (low, last] at the threshold, else last + 1; known is that risk(low) is below. */
+static int64_t smooth_search(const struct customer *customer, int64_t low, int64_t last,
+                             int64_t probe, double threshold, const struct params *params,
+                             const struct churn_risk *signs)
 {
-    if (risk_under(customer, low, params, signs) >= threshold) {
-        return low;
-    }
     /* risk(low) < threshold ≤ risk(high), where last + 1 stands for "never". */
     int64_t high = last + 1;
-    int64_t probe = smooth_guess(customer, low, high, threshold, params, signs);
-    probe = probe > last ? last : probe;
     for (int64_t stride = 1; high - low > 1; stride *= 2) {
         if (risk_under(customer, probe, params, signs) >= threshold) {
             high = probe;
@@ -304,7 +308,28 @@ static int64_t smooth_crossing(const struct customer *customer, int64_t low, int
             probe = low + (high - low) / 2;
         }
     }
-    return high <= last ? high : INT64_MAX;
+    return high;
+}
+
+/* First minute in [low, last] at the threshold under fixed signs, else INT64_MAX. */
+static int64_t smooth_crossing(const struct customer *customer, int64_t low, int64_t last,
+                               double threshold, const struct params *params,
+                               const struct churn_risk *signs)
+{
+    const struct forecast forecast = smooth_forecast(customer, low, threshold, params, signs);
+    int64_t minute = last;
+    if (forecast.minute <= (double)last) {
+        minute = (int64_t)ceil(forecast.minute);
+        if (forecast.sure) {
+            return minute;
+        }
+    }
+    if (risk_under(customer, low, params, signs) >= threshold) {
+        return low;
+    }
+    minute = minute > low ? minute : low + 1;
+    minute = smooth_search(customer, low, last, minute, threshold, params, signs);
+    return minute <= last ? minute : INT64_MAX;
 }
 
 /* The same, from what was solved before. Pieces come in order of time, so that what was found from
@@ -333,6 +358,9 @@ int64_t churn_risk_crossing(const struct customer *customer, int64_t from_ms, do
 {
     struct steps steps;
     struct smooths smooths;
+    if (threshold > 1) {
+        return INT64_MAX;
+    }
     steps_of(customer, from_ms, params, &steps);
     smooths.count = 0;
     const int64_t last = minute_from(steps.until_ms);

@@ -9,7 +9,7 @@
 
 void params_default(struct params *ret_params)
 {
-    /* All of the struct, padding too: its bytes are hashed into the version's fingerprint. */
+    /* All of the struct, padding too: copies compare equal byte by byte. */
     memset(ret_params, 0, sizeof *ret_params);
 #define PARAM(section, name, type, fallback, min, max, unit, help) ret_params->name = fallback;
 #include "model/params.def"

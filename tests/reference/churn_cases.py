@@ -126,6 +126,8 @@ def main():
         base = exact[:7]
         gone, alive_term = terms(*base)
         loglik = alive_term + log(1 + exp(gone - alive_term))
+        if abs(loglik) < mpf(10) ** -140:
+            loglik = mpf(0)  # certainty, but for the last digits
         alive, buy = p_alive(*base), p_buy(*base, horizon)
         if alive < mpf(10) ** -280 or buy < mpf(10) ** -290:
             continue  # below binary64: there is no relative error to speak of
