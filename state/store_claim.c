@@ -15,16 +15,15 @@
 static enum status watch_and_read(struct store *store, struct store_meta_found *ret_found,
                                   struct report *report)
 {
-    const struct redis_value *value;
     enum status status;
 
     store_talk_begin(store);
     store->watch = 0;
-    store_queue_watch(store);
+    store_queue_rewatch(store);
     store_queue_meta(store);
     status = store_send(store, report);
     if (status == STATUS_OK)
-        status = store_expect(store, REDIS_STATUS, &value, report);
+        status = store_take_rewatch(store, report);
     if (status == STATUS_OK)
         status = store_take_meta(store, ret_found, report);
     store_drain(store);
@@ -192,34 +191,25 @@ static enum status wipe_piece(struct store *store, uint32_t first, uint32_t coun
     return status;
 }
 
-/* The meta under our claim, as it is now. */
-static enum status own_meta(struct store *store, struct store_meta *ret_meta, bool *ret_present,
-                            struct report *report)
-{
-    struct store_meta_found found = {0};
-    enum status status = watch_and_read(store, &found, report);
-
-    if (status == STATUS_OK && found.present)
-        status = write_token(store, &found.meta, report);
-    *ret_meta = found.meta;
-    *ret_present = found.present;
-    return status;
-}
-
 enum status store_wipe(struct store *store, struct report *report)
 {
-    struct store_meta meta = {0};
-    bool present = false;
+    struct store_meta_found found = {0};
+    uint32_t buckets;
     enum status status;
 
     MUST(store->token);
-    if (!store->present)
+    status = watch_and_read(store, &found, report);
+    if (status != STATUS_OK)
+        return status;
+    if (!found.present)
         return claim_absent(store, report);
-    status = own_meta(store, &meta, &present, report);
-    if (status == STATUS_OK && !present)
-        return claim_absent(store, report);
-    for (uint32_t first = 0; status == STATUS_OK && first < meta.buckets; first += WIPE_BUCKETS) {
-        uint32_t left = meta.buckets - first;
+    if (!found.ours) {
+        report_set(report, "redis-moved", "another worker holds this partition: it is not wiped");
+        return STATUS_STALE;
+    }
+    buckets = found.meta.buckets;
+    for (uint32_t first = 0; status == STATUS_OK && first < buckets; first += WIPE_BUCKETS) {
+        uint32_t left = buckets - first;
 
         status = wipe_piece(store, first, left < WIPE_BUCKETS ? left : WIPE_BUCKETS,
                             left <= WIPE_BUCKETS, report);

@@ -178,17 +178,16 @@ static size_t queue_leavers(struct store *store, const struct store_plan *plan,
 static enum status watch_again(struct store *store, const struct store_step *step,
                                struct report *report)
 {
-    const struct redis_value *value;
     enum status status;
 
     if (store->watch != 0 && store->watch == store->redis.connection(store->redis.self))
         return STATUS_OK;
     store_talk_begin(store);
-    store_queue_watch(store);
+    store_queue_rewatch(store);
     store_queue_position(store);
     status = store_send(store, report);
     if (status == STATUS_OK)
-        status = store_expect(store, REDIS_STATUS, &value, report);
+        status = store_take_rewatch(store, report);
     if (status == STATUS_OK)
         status =
             store_take_position(store, step->base->at, store->present, step->base->buckets, report);

@@ -70,7 +70,9 @@ void store_queue(struct store *store, size_t argc, const struct span *argv);
 #define STORE_QUEUE(store, ...)                                                                    \
     store_queue(store, sizeof((struct span[]){__VA_ARGS__}) / sizeof(struct span),                 \
                 (struct span[]){__VA_ARGS__})
-void store_queue_watch(struct store *store);
+void store_queue_watch(struct store *store); /* after an EXEC */
+void store_queue_rewatch(struct store *store);
+enum status store_take_rewatch(struct store *store, struct report *report) LC_CHECKED;
 void store_queue_meta(struct store *store);     /* HMGET of all fields */
 void store_queue_position(struct store *store); /* HMGET token R C buckets */
 enum status store_send(struct store *store, struct report *report) LC_CHECKED;

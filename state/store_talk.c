@@ -87,6 +87,21 @@ void store_queue(struct store *store, size_t argc, const struct span *argv)
     store->pending++;
 }
 
+void store_queue_rewatch(struct store *store)
+{
+    /* A key that changed under an older WATCH would still make the next EXEC answer nil. */
+    STORE_QUEUE(store, SPAN_LITERAL("UNWATCH"));
+    store_queue_watch(store);
+}
+
+enum status store_take_rewatch(struct store *store, struct report *report)
+{
+    const struct redis_value *value;
+    enum status status = store_expect(store, REDIS_STATUS, &value, report);
+
+    return status == STATUS_OK ? store_expect(store, REDIS_STATUS, &value, report) : status;
+}
+
 void store_queue_watch(struct store *store)
 {
     struct store_key meta = store_key_meta(store);
