@@ -42,9 +42,10 @@ static void unpoison(const void *at, size_t len)
 }
 #endif
 
-#define ARENA_ALIGN       16
-#define ARENA_CHUNK_BYTES ((size_t)64 * 1024) /* the first chunk; later ones double what is held   \
-                                               */
+#define ARENA_ALIGN 16
+#define ARENA_CHUNK_BYTES                                                                          \
+    ((size_t)64 * 1024) /* the first chunk; later ones double what is held                         \
+                         */
 
 struct arena_chunk {
     struct arena_chunk *next;

@@ -14,6 +14,8 @@
 
 /* Types of config.def in C. */
 #define SETTING_C_TEXT     const char * /* never NULL; "" is not set */
+#define SETTING_C_NAME     const char *
+#define SETTING_C_CURRENCY const char *
 #define SETTING_C_ADDRESS  const char *
 #define SETTING_C_COUNT    int64_t
 #define SETTING_C_DURATION int64_t
@@ -87,6 +89,9 @@ enum status config_parse(struct span text, config_refuse_fn *refuse, struct conf
                          struct config_errors *ret_errors) LC_CHECKED;
 void config_fini(struct config *config); /* accepts zeroed */
 
+/* Append one; counted as dropped when there is no room. */
+void config_error_add(struct config_errors *errors, int line, int column, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* "FILE:LINE:COLUMN: text" of one error, "FILE: text" of one without a place; cut at cap. */
 void config_error_format(const struct config_error *error, const char *path, char *ret_text,
                          size_t cap);
