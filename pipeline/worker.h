@@ -33,6 +33,7 @@ struct worker_log {
 
 struct worker_options {
     const char *app;          /* key prefix in Redis */
+    const char *input_topic;  /* name, for lc-topic of dead letters */
     const char *token;        /* unique to this incarnation: instance name, boot, counter */
     struct params params;     /* the parameters we want in force */
     struct decode_options decode;

@@ -1,0 +1,281 @@
+/* Folding a part: events, control records and timers in the order of the log. Only copies are
+ * changed. */
+#include "pipeline/batch_inner.h"
+
+#include "base/must.h"
+#include "state/params_codec.h"
+
+/* What alerts say of the parameters in force. */
+static void alert_options(struct batch *batch, const struct batch_part *part)
+{
+    const struct params *params = &part->partition->params;
+    batch->alert = batch->ports->options.alert;
+    batch->alert.reporting = params->reporting;
+    batch->alert.horizon_ms = params->churn_horizon_ms;
+    batch->alert.params_version = part->base.params_version;
+    batch->alert.calibrated = params->calibrated != 0;
+}
+
+/* What the step just made becomes messages; in replay it was told before. */
+static enum status emit(struct batch *batch, struct batch_part *part,
+                        const struct batch_customer *customer)
+{
+    for (uint32_t i = 0; i < batch->effects.count && !part->replay; i++) {
+        enum status status = outbox_alert(&part->outbox, &batch->arena, &batch->effects.at[i],
+                                          customer->id, &batch->alert, batch->wall_ms);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* After a step: forgotten customers lose their ledger too, and what is due in this batch joins the
+ * timers. */
+static enum status settle_customer(struct batch_part *part, struct batch_customer *customer,
+                                   int64_t due_before_ms)
+{
+    customer->dirty = true;
+    if (customer_is_empty(&customer->state)) {
+        customer_init(&customer->state);
+        customer->state.params_version = part->base.params_version;
+        customer->ledger.order_count = customer->ledger.event_count = 0;
+        customer->ledger.changed = true;
+    }
+    if (customer->state.due_ms == due_before_ms)
+        return STATUS_OK;
+    return timers_push(&part->timers,
+                       (struct heap_item){customer->state.due_ms, customer->hash, customer->index});
+}
+
+enum status batch_advance(struct batch *batch, struct batch_part *part, int64_t until_ms,
+                          int64_t found_ms)
+{
+    if (until_ms <= part->next.watermark_ms)
+        return STATUS_OK;
+    MUST(until_ms <= part->timers.horizon_ms);
+    part->next.watermark_ms = until_ms;
+    struct heap_item item;
+    while (timers_pop(&part->timers, until_ms, &item)) {
+        struct batch_customer *customer = part->customers[item.index];
+        if (customer->state.due_ms != item.at_ms)
+            continue; /* an older entry of a customer that moved */
+        batch->effects.count = 0;
+        fold_timers(&customer->state, item.at_ms, found_ms, &part->partition->params,
+                    &batch->effects);
+        MUST(customer->state.due_ms > item.at_ms);
+        part->timers_fired++;
+        enum status status = emit(batch, part, customer);
+        if (status == STATUS_OK)
+            status = settle_customer(part, customer, item.at_ms);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status fold_dead_letter(struct batch *batch, struct batch_part *part,
+                                    const struct batch_event *event, enum decode_error error,
+                                    struct span detail)
+{
+    if (part->replay)
+        return STATUS_OK;
+    struct ports *ports = batch->ports;
+    struct header headers[RECORD_HEADERS_MAX];
+    size_t count =
+        ports->source.headers(ports->source.self, event->record, headers, RECORD_HEADERS_MAX);
+    struct dead_letter letter = {.record = event->record,
+                                 .headers = headers,
+                                 .header_count =
+                                     count > RECORD_HEADERS_MAX ? RECORD_HEADERS_MAX : count,
+                                 .error = error,
+                                 .detail = detail,
+                                 .topic = ports->options.input_topic};
+    return outbox_dead_letter(&part->outbox, &batch->arena, &letter);
+}
+
+static enum status fold_record(struct batch *batch, struct batch_part *part,
+                               struct batch_event *event)
+{
+    struct batch_customer *customer = event->customer;
+    const char *why = NULL;
+    enum status status = STATUS_OK;
+    if (event->error != DECODE_NONE)
+        return fold_dead_letter(batch, part, event, event->error, event->detail);
+    int64_t due_ms = customer->state.due_ms;
+    batch->effects.count = 0;
+    switch (fold_event(&customer->state, &customer->ledger, &event->event, part->next.watermark_ms,
+                       &part->partition->params, &batch->effects, &why)) {
+    case FOLD_APPLIED:
+        part->applied++;
+        part->unknown_types += event->event.type == EVENT_UNKNOWN;
+        status = emit(batch, part, customer);
+        if (status == STATUS_OK)
+            status = settle_customer(part, customer, due_ms);
+        break;
+    case FOLD_DUPLICATE:
+        part->duplicates++;
+        break;
+    case FOLD_IGNORED:
+        part->ignored++;
+        break;
+    case FOLD_REJECTED:
+        status = fold_dead_letter(batch, part, event, DECODE_FOLD, span_of(why));
+        break;
+    }
+    /* the event clock: time has come, whatever became of the event */
+    if (status == STATUS_OK && part->partition->params.clock == FOLD_CLOCK_EVENT)
+        status = batch_advance(batch, part, event->event.time_ms, event->event.record_ms);
+    return status;
+}
+
+static enum status fold_control(struct batch *batch, struct batch_part *part,
+                                const struct batch_control *control, struct report *report)
+{
+    const struct control_record *record = &control->record;
+    MUST(record->number == part->next.at.control + 1);
+    part->next.at.control = record->number;
+    part->next.control_offset = control->offset;
+    if (record->label > part->next.at.offset)
+        part->next.at.offset = record->label;
+    if (record->kind == CONTROL_TICK)
+        return batch_advance(batch, part, record->watermark_ms, record->made_ms);
+    part->params_next = arena_alloc(&batch->arena, sizeof(*part->params_next));
+    if (part->params_next == NULL)
+        return STATUS_FULL;
+    if (params_decode(record->params, part->params_next, report) != STATUS_OK)
+        return STATUS_REJECT;
+    params_fingerprint(part->params_next, part->next.cfg);
+    part->next.params_version = record->params_version;
+    part->next.switched_ms = part->next.watermark_ms;
+    part->due_all = record->kind == CONTROL_SWITCH;
+    return STATUS_OK;
+}
+
+enum status batch_fold(struct batch *batch, struct batch_part *part, struct report *report)
+{
+    uint32_t controls = 0;
+    enum status status = STATUS_OK;
+    int64_t end = part->next.at.offset; /* planned: over the gap before K */
+    part->next.at.offset = part->base.at.offset;
+    alert_options(batch, part);
+    for (uint32_t i = 0; i <= part->event_count; i++) {
+        while (controls < part->control_count && part->controls[controls].before == i &&
+               status == STATUS_OK)
+            status = fold_control(batch, part, &part->controls[controls++], report);
+        if (i == part->event_count || status != STATUS_OK)
+            break;
+        const struct record *record = part->events[i].record;
+        MUST(record->offset >= part->next.at.offset || part->partition->loss_accepted);
+        MUST(part->base.params_version > 0);
+        status = fold_record(batch, part, &part->events[i]);
+#ifdef LC_PLANT_GAPS_COUNTED
+        part->next.at.offset++;
+#else
+        part->next.at.offset = record->offset + 1;
+#endif
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (part->event_count > 0) {
+        const struct record *last = part->events[part->event_count - 1].record;
+        part->next.last_offset = last->offset;
+        part->next.last_hash = partition_record_hash(last);
+    }
+    if (end > part->next.at.offset)
+        part->next.at.offset = end;
+    part->taken = part->event_count;
+    return STATUS_OK;
+}
+
+/* A recorded tick: W stands where it was unless the record says so. */
+static enum status record_tick(struct batch *batch, struct batch_part *part, int64_t made_ms)
+{
+    if (part->timers_fired == 0) {
+        part->next.watermark_ms = part->base.watermark_ms;
+        return STATUS_OK;
+    }
+    if (part->replay) /* a bounded piece of an advance whose effects were delivered: the state alone
+                         keeps it */
+        return STATUS_OK;
+#ifdef LC_PLANT_TICK_UNRECORDED
+    part->transactional = true;
+    return STATUS_OK;
+#endif
+    struct control_record record = {.kind = CONTROL_TICK,
+                                    .number = part->base.at.control + 1,
+                                    .label = part->next.at.offset,
+                                    .watermark_ms = part->next.watermark_ms,
+                                    .made_ms = made_ms,
+                                    .params_version = part->base.params_version};
+    part->next.at.control = record.number;
+    return outbox_control(&part->outbox, &batch->arena, part->partition->number, &record);
+}
+
+/* The first item alone brings more due than one batch takes: go towards it by a bounded step of W.
+ */
+static enum status fold_towards(struct batch *batch, struct batch_part *part, int64_t until_ms,
+                                bool control_first)
+{
+    int64_t found_ms =
+        control_first ? part->controls[0].record.made_ms : part->events[0].event.record_ms;
+    alert_options(batch, part);
+    enum status status = batch_advance(batch, part, until_ms, found_ms);
+    return status == STATUS_OK ? record_tick(batch, part, found_ms) : status;
+}
+
+enum status batch_add_events(struct batch *batch, struct partition *partition, size_t max,
+                             struct batch_part **ret_part, struct report *report)
+{
+    struct batch_part *part = batch_part_new(batch, partition);
+    *ret_part = NULL;
+    if (part == NULL)
+        return STATUS_FULL;
+    enum status status = batch_plan(batch, part, max, report);
+    if (status != STATUS_OK)
+        return status;
+    if (part->event_count + part->control_count == 0 &&
+        position_compare(part->next.at, part->base.at) == 0)
+        return STATUS_OK;
+    status = batch_load(batch, part, report);
+    int64_t horizon_ms = batch_plan_horizon(part), until_ms = horizon_ms;
+    if (status == STATUS_OK && horizon_ms > part->base.watermark_ms)
+        status = batch_load_due(batch, part, horizon_ms, &until_ms, report);
+    if (status != STATUS_OK)
+        return status;
+    bool control_first = part->control_count > 0 && part->controls[0].before == 0;
+    if (until_ms < horizon_ms && !batch_plan_cut(part, until_ms))
+        status = fold_towards(batch, part, until_ms, control_first);
+    else
+        status = batch_fold(batch, part, report);
+    if (status == STATUS_OK)
+        status = batch_part_finish(batch, part);
+    if (status == STATUS_OK)
+        *ret_part = part;
+    return status;
+}
+
+enum status batch_add_tick(struct batch *batch, struct partition *partition, int64_t target_ms,
+                           bool *ret_more, struct report *report)
+{
+    int64_t until_ms = target_ms;
+    *ret_more = false;
+    if (target_ms <= partition->meta.watermark_ms || target_ms < partition->due_next_ms)
+        return STATUS_OK; /* nothing is due: the index says so without asking */
+    struct batch_part *part = batch_part_new(batch, partition);
+    if (part == NULL)
+        return STATUS_FULL;
+    if (partition->log_end > part->next.at.offset)
+        part->next.at.offset = partition->log_end;
+    enum status status = batch_load_due(batch, part, target_ms, &until_ms, report);
+    alert_options(batch, part);
+    if (status == STATUS_OK)
+        status = batch_advance(batch, part, until_ms, batch->wall_ms);
+    if (status == STATUS_OK)
+        status = record_tick(batch, part, batch->wall_ms);
+    if (status == STATUS_OK && part->bucket_count > 0)
+        status = batch_part_finish(batch, part);
+    if (status == STATUS_OK && part->bucket_count == 0)
+        partition->due_next_ms = part->due_next_ms;
+    *ret_more = until_ms < target_ms;
+    return status;
+}

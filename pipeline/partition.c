@@ -1,0 +1,147 @@
+/* partition: phases and bookkeeping; the claim itself is partition_claim.c. */
+#include "pipeline/partition.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/must.h"
+
+struct partition *partition_open(int32_t number)
+{
+    struct partition *partition = calloc(1, sizeof(*partition));
+    if (partition == NULL)
+        return NULL;
+    partition->number = number;
+    partition->phase = PARTITION_CLAIMING;
+    partition->newest = (struct position){-1, -1};
+    partition->tick_wall_ms = INT64_MIN;
+    control_log_init(&partition->control, number);
+    return partition;
+}
+
+void partition_close(struct partition *partition, struct ports *ports)
+{
+    if (partition == NULL)
+        return;
+    cache_drop_partition(ports->cache, partition->number);
+    store_close(partition->store);
+    if (partition->connected)
+        ports->redis.release(ports->redis.self, partition->number, partition->redis);
+    control_log_fini(&partition->control);
+    free(partition);
+}
+
+void partition_reclaim(struct partition *partition, struct ports *ports, const char *why)
+{
+    if (partition->phase == PARTITION_STOPPED)
+        return;
+#ifndef LC_PLANT_CACHE_KEPT
+    cache_drop_partition(ports->cache, partition->number);
+#endif
+    partition->phase = PARTITION_CLAIMING;
+    partition->caught_up = false;
+    partition->queue_count = partition->queue_next = 0;
+    ports_log(ports, WORKER_NOTICE, partition->number, "reclaim", "%s: reading the state again",
+              why);
+}
+
+void partition_stop(struct partition *partition, struct ports *ports, const struct report *why)
+{
+    cache_drop_partition(ports->cache, partition->number);
+    partition->phase = PARTITION_STOPPED;
+    partition->problem = *why;
+    partition->queue_count = partition->queue_next = 0;
+    ports_log(ports, WORKER_ERROR, partition->number, why->code, "%s", why->text);
+}
+
+void partition_wait(struct partition *partition, struct ports *ports, const struct report *why)
+{
+    /* said once, not at every try */
+    if (strcmp(partition->problem.code, why->code) != 0)
+        ports_log(ports, WORKER_WARNING, partition->number, why->code, "%s", why->text);
+    partition->problem = *why;
+    backoff_fail(&partition->backoff, clock_mono_ms(&ports->clock));
+}
+
+void partition_well(struct partition *partition)
+{
+    partition->problem = (struct report){0};
+    backoff_clear(&partition->backoff);
+}
+
+int64_t partition_fetch_offset(const struct partition *partition)
+{
+    if (!partition_ready(partition))
+        return -1;
+    if (partition->verify)
+        return partition->meta.last_offset;
+    int64_t at = partition->meta.at.offset;
+    return partition->loss_accepted && at < partition->log_low ? partition->log_low : at;
+}
+
+uint64_t partition_record_hash(const struct record *record)
+{
+    return hash_pair(record->key, record->value);
+}
+
+enum status partition_verify(struct partition *partition, struct ports *ports,
+                             const struct record *record)
+{
+    if (!partition->verify)
+        return STATUS_OK;
+    partition->verify = false;
+    if (record != NULL && record->offset == partition->meta.last_offset &&
+        partition_record_hash(record) == partition->meta.last_hash)
+        return STATUS_OK;
+    struct report why;
+    report_set(&why, "topic-recreated",
+               "the record at offset %lld is not the one the state was made from: the topic was "
+               "recreated or "
+               "truncated; see the runbook before starting over",
+               (long long)partition->meta.last_offset);
+    partition_stop(partition, ports, &why);
+    return STATUS_REJECT;
+}
+
+void partition_applied(struct partition *partition, struct ports *ports,
+                       const struct store_meta *next)
+{
+    MUST(position_compare(next->at, partition->meta.at) >= 0);
+    MUST(next->watermark_ms >= partition->meta.watermark_ms);
+    partition->meta = *next;
+    partition->present = true;
+    if (position_compare(next->at, partition->newest) > 0)
+        partition->newest = next->at;
+    if (partition->phase == PARTITION_REPLAYING && !partition_replays(partition)) {
+        /* two ways to the same place: W as delivered, W as folded again */
+        if (next->watermark_ms != partition->delivered.watermark_ms && !partition->loss_accepted)
+            ports_log(ports, WORKER_ERROR, partition->number, "replay-diverged",
+                      "after the replay the watermark is %lld, delivered was %lld",
+                      (long long)next->watermark_ms, (long long)partition->delivered.watermark_ms);
+        partition->phase = PARTITION_LIVE;
+        ports_log(ports, WORKER_INFO, partition->number, "live", "replay done at offset %lld",
+                  (long long)next->at.offset);
+    }
+}
+
+void partition_delivered(struct partition *partition, const struct delivered *delivered)
+{
+    MUST(position_compare(delivered->at, partition->delivered.at) >= 0);
+    partition->delivered = *delivered;
+}
+
+struct delivered partition_delivery(const struct store_meta *meta)
+{
+    struct delivered delivered = {.at = meta->at,
+                                  .control_offset = meta->control_offset,
+                                  .watermark_ms = meta->watermark_ms,
+                                  .params_version = meta->params_version};
+    memcpy(delivered.cfg, meta->cfg, sizeof(delivered.cfg));
+    return delivered;
+}
+
+bool partition_switch_due(const struct partition *partition, const struct ports *ports)
+{
+    return partition->phase == PARTITION_LIVE &&
+           strncmp(partition->meta.cfg, ports->cfg, sizeof(ports->cfg)) != 0;
+}
