@@ -5,7 +5,7 @@
 
 /* ln Γ(z), z > 0. */
 double gamma_ln(double z);
-/* ln Γ(z + d) − ln Γ(z), z > 0, d ≥ 0: relative error about 1e-14 for any z and d. */
+/* ln Γ(z + d) − ln Γ(z), z > 0, d ≥ 0: error about 1e-14 of the greater of itself and 1. */
 double gamma_ln_rise(double z, double d);
 /* ln Γ(z) − z·ln s, z > 0, s > 0: taken together, since both grow like z·ln z. */
 double gamma_ln_scaled(double z, double s);

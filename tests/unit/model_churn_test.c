@@ -554,6 +554,79 @@ static void test_a_warning_that_expires_clears_the_risk(void **state)
                 NOW_MS + 2 * DAY + MINUTE);
 }
 
+static void test_the_crossing_is_the_risks_to_the_bit(void **state)
+{
+    uint32_t seed = 7;
+    struct params params;
+    struct customer customer;
+    (void)state;
+    params_default(&params);
+    customer_of_old(&customer);
+    memset(customer.bins, 0, sizeof customer.bins);
+    for (int i = 0; i < 200; i++) {
+        const int64_t told = NOW_MS + (1 + draw(&seed, 500000)) * MINUTE;
+        const double risk = risk_of(&customer, told).risk;
+        assert_true(risk < risk_of(&customer, told + MINUTE).risk);
+        assert_true(churn_risk_crossing(&customer, NOW_MS, risk, &params) == told);
+        assert_true(churn_risk_crossing(&customer, NOW_MS, nextafter(risk, 1), &params) ==
+                    told + MINUTE);
+    }
+}
+
+static void test_a_threshold_past_the_clamp_is_never_reached(void **state)
+{
+    struct params params;
+    struct customer customer;
+    (void)state;
+    params_default(&params);
+    customer_of_old(&customer);
+    customer.purchase_days = 100;
+    const double most = 1 / (1 + exp(-35.0));
+    assert_true(churn_risk_crossing(&customer, NOW_MS, most, &params) < INT64_MAX);
+    assert_true(churn_risk_crossing(&customer, NOW_MS, 1 - 1.2e-16, &params) == INT64_MAX);
+    assert_true(churn_risk_crossing(&customer, NOW_MS, 1.05, &params) == INT64_MAX);
+    assert_true(churn_risk_crossing(&customer, NOW_MS, 0, &params) == NOW_MS);
+}
+
+/* A failed payment is forgotten in two days, a late one comes in ten: between them the threshold,
+ * solved for the first sign, is passed without it. */
+static void test_the_same_sign_again_does_not_reach_back(void **state)
+{
+    struct params params;
+    struct customer customer;
+    (void)state;
+    params_default(&params);
+    customer_of_old(&customer);
+    memset(customer.bins, 0, sizeof customer.bins);
+    give_sign(&customer, FAILED, NOW_MS - 88 * DAY, 0);
+    give_sign(&customer, LATE, NOW_MS + 10 * DAY, 0);
+    struct customer warned = customer;
+    give_sign(&warned, FAILED, NOW_MS, 0);
+    const double threshold = risk_of(&warned, NOW_MS + 5 * DAY).risk;
+    assert_true(risk_of(&customer, NOW_MS + 10 * DAY - MINUTE).risk < threshold);
+    assert_true(churn_risk_crossing(&customer, NOW_MS, threshold, &params) == NOW_MS + 10 * DAY);
+}
+
+static void test_clearing_knows_of_terms_and_of_nothing_bought(void **state)
+{
+    struct params params;
+    struct customer customer;
+    (void)state;
+    params_default(&params);
+    customer_of_old(&customer);
+    memset(customer.bins, 0, sizeof customer.bins);
+    customer.purchase_days = 30;
+    assert_true(risk_of(&customer, NOW_MS).risk > 0.9);
+    customer.subscription.state = SUBSCRIPTION_ACTIVE;
+    customer.subscription.ends_ms = NOW_MS + 100 * DAY;
+    give_sign(&customer, FAILED, NOW_MS - 88 * DAY, 0);
+    const double warned = risk_of(&customer, NOW_MS).risk;
+    assert_true(churn_risk_clearing(&customer, NOW_MS, warned, &params) == NOW_MS + 2 * DAY);
+    customer_init(&customer);
+    assert_true(churn_risk_clearing(&customer, NOW_MS, 0, &params) == INT64_MAX);
+    assert_true(churn_risk_clearing(&customer, NOW_MS, 0.1, &params) == NOW_MS + MINUTE);
+}
+
 static void test_labels(void **state)
 {
     (void)state;
@@ -580,6 +653,10 @@ int main(void)
         cmocka_unit_test(test_crossing_and_clearing_agree_with_brute_force),
         cmocka_unit_test(test_the_crossing_of_a_silent_customer_is_the_models_minute),
         cmocka_unit_test(test_a_warning_that_expires_clears_the_risk),
+        cmocka_unit_test(test_the_crossing_is_the_risks_to_the_bit),
+        cmocka_unit_test(test_a_threshold_past_the_clamp_is_never_reached),
+        cmocka_unit_test(test_the_same_sign_again_does_not_reach_back),
+        cmocka_unit_test(test_clearing_knows_of_terms_and_of_nothing_bought),
         cmocka_unit_test(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
