@@ -118,6 +118,10 @@ void config_check(struct config_reader *reader)
         {config->redis_tls || config->redis_allow_plaintext || !is_remote(config->redis_address),
          "redis.address is another machine: set redis.tls, or redis.allow_plaintext when the way "
          "there is safe"},
+        /* A rate that is wrong has its own error. */
+        {reader->errors->count > 0 || config->assumed == CURRENCY_NONE ||
+             config->params.rates[config->assumed].mantissa > 0,
+         "money.assumed needs its rate under money.rates"},
         {!config->http_listen[0] || strncmp(config->http_listen, "unix:", 5) != 0,
          "http.listen takes host:port, no unix socket"},
     };

@@ -565,6 +565,8 @@ static const struct pair_row pair_rows[] = {
     {"a certificate without key", "redis: {tls: true, tls_cert_file: /a, tls_key_file: /b}\n",
      "redis: {tls: true, tls_cert_file: /a}\n",
      "FILE:1:35: redis.tls_cert_file and redis.tls_key_file go together"},
+    {"a currency assumed without its rate", "money: {assumed: USD, rates: {USD: 0.9}}\n",
+     "money: {assumed: USD}\n", "FILE:1:18: money.assumed needs its rate under money.rates"},
     {"HTTP on a unix socket", "http:\n  listen: \"[::1]:0\"\n", "http:\n  listen: unix:/run/x\n",
      "FILE:2:11: http.listen takes host:port, no unix socket"},
     {"bands out of order", "rules:\n  churn_risk_high: 0.9\n", "rules:\n  churn_risk_high: 0.91\n",
