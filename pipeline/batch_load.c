@@ -45,6 +45,15 @@ static void decode_one(struct batch *batch, const struct record *record, struct 
         event->error = DECODE_NONE;
 }
 
+/* Whatever a record holds must fit (pipeline/decode.h): for want of room a good record would become
+ * a dead letter. */
+static bool room_to_decode(const struct batch *batch)
+{
+    const size_t need = 8 * batch->ports->options.decode.bytes_max + 1024;
+    return batch->arena.bytes_max >= need &&
+           batch->arena.bytes_used <= batch->arena.bytes_max - need;
+}
+
 enum status batch_decode(struct batch *batch, struct batch_part *part, size_t count)
 {
     struct partition *partition = part->partition;
@@ -53,6 +62,8 @@ enum status batch_decode(struct batch *batch, struct batch_part *part, size_t co
         return STATUS_FULL;
     for (size_t i = 0; i < count; i++) {
         struct batch_event *event = &part->events[i];
+        if (!room_to_decode(batch))
+            return STATUS_FULL;
         decode_one(batch, partition->queue[partition->queue_next + i], event);
         part->event_count++;
         if (event->error != DECODE_NONE)

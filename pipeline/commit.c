@@ -86,14 +86,6 @@ static enum status send_offsets(struct batch *batch, struct ports *ports, struct
             (struct sink_offset){part->partition->number, delivered.at.offset, {text[i], len}};
         i++;
     }
-    if (!ports->sink.exactly_once) { /* the mock cluster stores no transactional offsets: flush,
-                                        then commit plainly */
-        enum status status = ports->sink.commit(ports->sink.self, report);
-        for (i = 0; i < count && status == STATUS_OK; i++)
-            status = ports->source.commit_plain(ports->source.self, offsets[i].partition,
-                                                offsets[i].offset, offsets[i].metadata, report);
-        return status;
-    }
     /* fresh, in the polling thread: fencing is by the generation in it */
     struct source_membership membership = ports->source.membership(ports->source.self);
 #ifdef LC_PLANT_BARE_GROUP

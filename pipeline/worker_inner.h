@@ -21,6 +21,7 @@ struct worker {
     bool held;           /* everything is paused because of it */
     bool assign_due;     /* the source has to be told where to go on */
     bool fenced;
+    struct report trouble; /* what the source last said is wrong, told once */
 
     pthread_mutex_t lock; /* guards what follows */
     struct worker_stats published;

@@ -223,11 +223,17 @@ enum status worker_poll(struct worker *worker, int timeout_ms, struct report *re
     struct source *source = &worker->ports.source;
     struct source_batch polled = {0};
     enum status status = tell_source(worker, report);
+    *report = (struct report){0};
     if (status == STATUS_OK)
         status = source->poll(source->self, timeout_ms, worker->ports.options.batch_max, &polled,
                               report);
     if (status != STATUS_OK)
         return status;
+    if (strcmp(report->code, worker->trouble.code) != 0) { /* empty: all is well again */
+        worker->trouble = *report;
+        if (report->code[0] != '\0')
+            ports_log(&worker->ports, WORKER_WARNING, -1, report->code, "%s", report->text);
+    }
     status = route(worker, &polled);
     if (status != STATUS_OK) {
         report_set(report, "memory", "no memory for the queues of a poll");

@@ -44,7 +44,7 @@ struct store_key store_key_meta(const struct store *store);
 struct store_key store_key_timers(const struct store *store);
 
 /* The fields of meta, as HMGET asks for them and HSET writes them. */
-#define STORE_META_FIELDS    13
+#define STORE_META_FIELDS    14
 #define STORE_META_VALUE_MAX 72
 struct store_meta_found {
     bool present, wiping, ours;

@@ -78,6 +78,7 @@ enum {
     FIELD_W,
     FIELD_CFG,
     FIELD_VERSION,
+    FIELD_SWITCHED,
     FIELD_CUSTOMERS,
     FIELD_BUCKETS,
     FIELD_LAST,
@@ -95,6 +96,7 @@ const struct span store_meta_field[STORE_META_FIELDS] = {
     [FIELD_W] = {"W", 1},
     [FIELD_CFG] = {"cfg", 3},
     [FIELD_VERSION] = {"params", 6},
+    [FIELD_SWITCHED] = {"switched", 8},
     [FIELD_CUSTOMERS] = {"customers", 9},
     [FIELD_BUCKETS] = {"buckets", 7},
     [FIELD_LAST] = {"last", 4},
@@ -137,6 +139,7 @@ static enum status meta_numbers(const struct redis_value *items, struct store_me
         {FIELD_CO, INT64_MIN, INT64_MAX, &meta->control_offset},
         {FIELD_W, INT64_MIN, INT64_MAX, &meta->watermark_ms},
         {FIELD_VERSION, 0, UINT32_MAX, &version},
+        {FIELD_SWITCHED, INT64_MIN, INT64_MAX, &meta->switched_ms},
         {FIELD_CUSTOMERS, 0, INT64_MAX, &meta->customers},
         {FIELD_BUCKETS, 1, INT32_MAX, &buckets},
         {FIELD_LAST, -1, INT64_MAX, &meta->last_offset},
@@ -154,7 +157,8 @@ enum status store_meta_read(const struct store *store, const struct redis_value 
                             struct store_meta_found *ret_found, struct report *report)
 {
     struct store_meta_found found = {
-        .meta = {.buckets = 1, .watermark_ms = INT64_MIN, .last_offset = -1}};
+        .meta = {
+            .buckets = 1, .watermark_ms = INT64_MIN, .switched_ms = INT64_MIN, .last_offset = -1}};
     const struct redis_value *items = reply->items;
     size_t there = 0;
     enum status status;
@@ -207,6 +211,7 @@ void store_meta_write(const struct store *store, const struct store_key *key,
     snprintf(value[FIELD_W], size, "%" PRId64, meta->watermark_ms);
     snprintf(value[FIELD_CFG], size, "%s", meta->cfg);
     snprintf(value[FIELD_VERSION], size, "%" PRIu32, meta->params_version);
+    snprintf(value[FIELD_SWITCHED], size, "%" PRId64, meta->switched_ms);
     snprintf(value[FIELD_CUSTOMERS], size, "%" PRId64, meta->customers);
     snprintf(value[FIELD_BUCKETS], size, "%" PRIu32, meta->buckets);
     snprintf(value[FIELD_LAST], size, "%" PRId64, meta->last_offset);
