@@ -22,8 +22,9 @@
 #define SIM_ITEMS_MAX     400
 #define SIM_CALLS_MAX     400000 /* port calls in a run: more is a loop */
 #define SIM_DRAIN_MS      600000 /* after the last fault and event everything must have drained */
-#define SIM_QUIET_MS      2500   /* nothing moved for this long: drained */
-#define SIM_TICK_MS       400
+#define SIM_QUIET_MS      2500   /* nothing moved for at least this long: drained */
+#define SIM_W_HOUR_MS     130    /* W follows a wall that leapt at an hour a tick */
+#define SIM_TICK_MS       100
 #define SIM_LAZY_MS       700
 #define SIM_VIOLATION_MAX 400
 
@@ -49,6 +50,7 @@ struct sim_load {
     uint32_t slow_per_mille;   /* chance of a call that takes long */
     struct params params[2];   /* [1]: what workers started after `params_switch` calls want */
     uint32_t params_switch;    /* 0: never */
+    int64_t quiet_ms; /* nothing moved for this long: W, too, has come to the wall's time */
     struct sim_item *items;
     size_t count;
     struct arena bytes;
@@ -155,6 +157,7 @@ struct sim {
     uint32_t calls, port_calls[SIM_PORTS];
     int64_t last_trouble_ms; /* newest fault, event or end of a fault's time */
     int64_t quiet_since_ms;
+    int64_t quiet_wall_ms; /* timers due by then must have fired */
     uint64_t quiet_mark;
     bool stopping;
     /* What may have been lost for good, by partition: then stopping with a report is right. */

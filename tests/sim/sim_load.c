@@ -165,18 +165,21 @@ static void write_garbage(struct writer *writer, struct sim_item *item)
     }
 }
 
-static int64_t draw_warp(struct sim_random *random)
+/* On the event clock months pass; a wall clock is followed at an hour a tick, so there days pass,
+ * and the parameters are in hours, too. */
+static int64_t draw_warp(const struct sim_load *load, struct sim_random *random)
 {
     uint32_t dice = sim_random_below(random, 100);
+    int64_t unit = load->clock_event ? TEXT_MS_PER_DAY : TEXT_MS_PER_HOUR;
     if (dice < 55)
         return 0;
     if (dice < 75)
-        return sim_random_between(random, 0, TEXT_MS_PER_HOUR);
+        return sim_random_between(random, 0, unit / 24);
     if (dice < 88)
-        return sim_random_between(random, 0, 2 * TEXT_MS_PER_DAY);
+        return sim_random_between(random, 0, 2 * unit);
     if (dice < 97)
-        return sim_random_between(random, 0, 20 * TEXT_MS_PER_DAY);
-    return sim_random_between(random, 20 * TEXT_MS_PER_DAY, 120 * TEXT_MS_PER_DAY);
+        return sim_random_between(random, 0, (load->clock_event ? 20 : 4) * unit);
+    return sim_random_between(random, 2 * unit, (load->clock_event ? 120 : 30) * unit);
 }
 
 static int64_t draw_gap(struct sim_random *random)
@@ -198,17 +201,28 @@ static void draw_params(struct sim_load *load, struct sim_random *random)
     params_default(params);
     params->clock = load->clock_event ? FOLD_CLOCK_EVENT : FOLD_CLOCK_WALL;
     params->late_max_ms = late_max_days[sim_random_below(random, 4)] * TEXT_MS_PER_DAY;
-    if (sim_random_chance(random, 500)) { /* shorter, so that more happens */
-        params->forget_ms = 20 * TEXT_MS_PER_DAY;
-        params->prospect_stalled_ms = 2 * TEXT_MS_PER_DAY;
-        params->prospect_stalled_cooldown_ms = TEXT_MS_PER_DAY;
-        params->onboarding_ms = 3 * TEXT_MS_PER_DAY;
-        params->churn_risk_cooldown_ms = TEXT_MS_PER_DAY;
+    int64_t unit = load->clock_event ? TEXT_MS_PER_DAY : TEXT_MS_PER_HOUR;
+    if (!load->clock_event || sim_random_chance(random, 500)) { /* shorter, so that more happens */
+        params->forget_ms = 20 * unit;
+        params->prospect_stalled_ms = 2 * unit;
+        params->prospect_stalled_cooldown_ms = unit;
+        params->onboarding_ms = 3 * unit;
+        params->churn_risk_cooldown_ms = unit;
+        params->complaint_open_ms = unit;
+        params->population_gap_ms = 4 * unit;
+        params->gap_min_ms = unit;
+        params->gap_max_ms = 20 * unit;
+        params->decline_min_ms = 2 * unit;
+        params->churn_min_ms = 8 * unit;
+        params->win_back_first_ms = unit;
+        params->win_back_second_ms = 6 * unit;
+        params->mbg_alpha = load->clock_event ? 10 : 0.5;
+        params->churn_horizon_ms = 10 * unit;
     }
     load->params[1] = *params;
     load->params[1].churn_risk_high = 0.6;
-    load->params[1].complaint_open_ms = TEXT_MS_PER_DAY;
-    load->params[1].prospect_stalled_ms = 5 * TEXT_MS_PER_DAY;
+    load->params[1].complaint_open_ms = 2 * unit;
+    load->params[1].prospect_stalled_ms = 5 * unit;
     load->params_switch =
         sim_random_chance(random, 250) ? (uint32_t)sim_random_log(random, 1500) : 0;
 }
@@ -240,8 +254,8 @@ static void draw_items(struct sim_load *load, struct sim_random *random, size_t 
     for (size_t i = 0; i < events + tail; i++) {
         struct sim_item *item = &load->items[i];
         item->after_ms = i < events ? draw_gap(random) : 1500;
-        item->warp_ms =
-            i < events ? draw_warp(random) : sim_random_between(random, 0, 40 * TEXT_MS_PER_DAY);
+        item->warp_ms = i < events ? draw_warp(load, random)
+                                   : sim_random_between(random, 0, 12 * TEXT_MS_PER_HOUR);
         item->partition = -1;
         writer.wall_ms += item->after_ms + item->warp_ms;
         if (i >= events)
@@ -258,6 +272,9 @@ static void draw_items(struct sim_load *load, struct sim_random *random, size_t 
                 (int8_t)(1 + sim_random_below(random, sim_random_chance(random, 300) ? 3 : 2));
     }
     load->count = events + tail;
+    load->quiet_ms = SIM_QUIET_MS;
+    if (!load->clock_event)
+        load->quiet_ms += (writer.wall_ms - EPOCH_MS) / TEXT_MS_PER_HOUR * SIM_W_HOUR_MS;
 }
 
 void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *random)

@@ -26,6 +26,7 @@ struct oracle_customer {
 struct telling {
     int32_t partition;
     char id[40];
+    char what[80]; /* for people */
 };
 
 struct tellings {
@@ -48,12 +49,14 @@ static struct oracle {
     struct tellings expected, seen;
 } oracle;
 
-static void expect(const char *id)
+static struct telling *expect(const char *id)
 {
     MUST(oracle.expected.count < TELLINGS_MAX);
     struct telling *telling = &oracle.expected.at[oracle.expected.count++];
     telling->partition = oracle.partition;
     (void)snprintf(telling->id, sizeof telling->id, "%s", id);
+    telling->what[0] = '\0';
+    return telling;
 }
 
 /* --- the fold --- */
@@ -62,8 +65,12 @@ static void expect_effects(const struct oracle_customer *customer)
 {
     char id[33];
     for (uint32_t i = 0; i < oracle.effects.count; i++) {
-        alert_id(&oracle.effects.at[i], customer->id, id);
-        expect(id);
+        const struct effect *effect = &oracle.effects.at[i];
+        alert_id(effect, customer->id, id);
+        (void)snprintf(expect(id)->what, sizeof oracle.expected.at[0].what,
+                       " (%.*s %s.%s, episode %u.%u, at %lld)", (int)customer->id.len,
+                       customer->id.at, kind_label(effect->kind), phase_label(effect->phase),
+                       effect->episode, effect->revision, (long long)effect->at_ms);
         oracle.sim->alerts++;
     }
     oracle.effects.count = 0;
@@ -115,7 +122,7 @@ static void expect_dead_letter(int64_t offset)
 {
     char id[40];
     (void)snprintf(id, sizeof id, "dead/%d/%lld", oracle.partition, (long long)offset);
-    expect(id);
+    (void)expect(id);
 }
 
 static void apply_event(const struct sim_entry *entry, int64_t offset)
@@ -337,14 +344,15 @@ static void compare_meta(const struct store_meta *meta, size_t customers)
     if (meta->customers != (int64_t)customers)
         sim_violate(sim, "partition %d: meta counts %lld customers, the fold %zu", oracle.partition,
                     (long long)meta->customers, customers);
-    for (size_t i = 0; i < oracle.count; i++)
-        if (!customer_is_empty(&oracle.customers[i].state) &&
-            fold_due(&oracle.customers[i].state, &oracle.params) <= meta->watermark_ms)
+    int64_t until_ms = sim->load.clock_event ? meta->watermark_ms : sim->quiet_wall_ms;
+    for (size_t i = 0; i < oracle.count; i++) {
+        const struct oracle_customer *customer = &oracle.customers[i];
+        if (!customer_is_empty(&customer->state) && customer->state.due_ms <= until_ms)
             sim_violate(
-                sim, "a timer of %.*s in partition %d was due at %lld, W is %lld: it never fired",
-                (int)oracle.customers[i].id.len, oracle.customers[i].id.at, oracle.partition,
-                (long long)fold_due(&oracle.customers[i].state, &oracle.params),
-                (long long)meta->watermark_ms);
+                sim, "a timer of %.*s in partition %d was due at %lld, it is %lld: it never fired",
+                (int)customer->id.len, customer->id.at, oracle.partition,
+                (long long)customer->state.due_ms, (long long)until_ms);
+    }
 }
 
 static void compare_state(void)
@@ -397,7 +405,11 @@ static void see(enum sim_topic topic, const struct sim_entry *entry)
     struct telling *telling = &oracle.seen.at[oracle.seen.count++];
     if (topic == SIM_ALERTS) {
         struct span id = header_of(entry, "ce_id");
+        struct span type = header_of(entry, "ce_type"), time = header_of(entry, "ce_time");
         telling->partition = hash_partition_murmur2(entry->key, oracle.sim->load.partitions);
+        (void)snprintf(telling->what, sizeof telling->what, " (%.*s %.*s at %.*s)",
+                       (int)entry->key.len, entry->key.at, (int)type.len, type.at, (int)time.len,
+                       time.at);
         (void)snprintf(telling->id, sizeof telling->id, "%.*s", (int)id.len, id.at);
     } else {
         struct span partition = header_of(entry, "lc-partition"),
@@ -406,6 +418,7 @@ static void see(enum sim_topic topic, const struct sim_entry *entry)
         if (text_i64_parse(partition, &number) != STATUS_OK)
             sim_violate(oracle.sim, "a dead letter does not say where it comes from");
         telling->partition = (int32_t)number;
+        telling->what[0] = '\0';
         (void)snprintf(telling->id, sizeof telling->id, "dead/%.*s/%.*s", (int)partition.len,
                        partition.at, (int)offset.len, offset.at);
     }
@@ -432,22 +445,23 @@ static void compare_tellings(void)
     qsort(seen->at, seen->count, sizeof seen->at[0], by_partition_and_id);
     for (size_t k = 1; k < expected->count; k++)
         if (by_partition_and_id(&expected->at[k - 1], &expected->at[k]) == 0)
-            sim_violate(sim, "the fold itself gives %s twice", expected->at[k].id);
+            sim_violate(sim, "the fold itself gives %s twice%s and%s", expected->at[k].id,
+                        expected->at[k - 1].what, expected->at[k].what);
     for (size_t k = 1; k < seen->count; k++)
         if (by_partition_and_id(&seen->at[k - 1], &seen->at[k]) == 0)
-            sim_violate(sim, "%s of partition %d was told twice", seen->at[k].id,
-                        seen->at[k].partition);
+            sim_violate(sim, "%s of partition %d was told twice%s", seen->at[k].id,
+                        seen->at[k].partition, seen->at[k].what);
     while (i < expected->count || j < seen->count) {
         int order = i == expected->count ? 1
                     : j == seen->count   ? -1
                                          : by_partition_and_id(&expected->at[i], &seen->at[j]);
         if (order < 0 && !sim->stopped[expected->at[i].partition])
-            sim_violate(sim, "%s of partition %d was never told", expected->at[i].id,
-                        expected->at[i].partition);
+            sim_violate(sim, "%s of partition %d was never told%s", expected->at[i].id,
+                        expected->at[i].partition, expected->at[i].what);
         if (order > 0 &&
             !(sim->stopped[seen->at[j].partition] && sim->rewritten[seen->at[j].partition]))
-            sim_violate(sim, "%s of partition %d was told, the fold does not", seen->at[j].id,
-                        seen->at[j].partition);
+            sim_violate(sim, "%s of partition %d was told, the fold does not%s", seen->at[j].id,
+                        seen->at[j].partition, seen->at[j].what);
         i += order <= 0;
         j += order >= 0;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_memory.h"
 
@@ -232,7 +233,7 @@ static void fault_of_world(struct sim *sim, struct sim_task *task, const struct 
     case SIM_FAULT_CLOCK:
         task->clock_offset_ms = (fault->choice & 1) != 0 ? fault->ms : -fault->ms;
         task->clock_until_ms = sim->now_ms + 1 + fault->choice % 5000;
-        trouble(sim, 6000);
+        trouble(sim, 6000 + fault->ms / TEXT_MS_PER_HOUR * SIM_W_HOUR_MS);
         break;
     case SIM_FAULT_CUT_GROUP:
         task->source.cut_until_ms = sim->now_ms + fault->ms;
@@ -537,6 +538,7 @@ static bool drained(struct sim *sim)
     int64_t at = -1;
     if (!undisturbed(sim)) {
         sim->quiet_since_ms = sim->now_ms;
+        sim->quiet_wall_ms = sim->wall_ms + sim->now_ms;
         return false;
     }
     bool all = at_end(sim, &mark, &partition, &at);
@@ -557,7 +559,7 @@ static bool drained(struct sim *sim)
         sim->quiet_mark = mark;
         sim->quiet_since_ms = sim->now_ms;
     }
-    return sim->now_ms >= sim->quiet_since_ms + SIM_QUIET_MS;
+    return sim->now_ms >= sim->quiet_since_ms + sim->load.quiet_ms;
 }
 
 static void loop(struct sim *sim)
