@@ -21,6 +21,10 @@ double churn_mbg_buy_if_alive(struct mbg m, struct history h, double horizon_day
 double churn_mbg_buy(struct mbg m, struct history h, double horizon_days);
 /* Expected purchases in the next `days`, relative error ≤ 1e-11; never negative. */
 double churn_mbg_expected(struct mbg m, struct history h, double days);
+/* The same for count ≤ CHURN_EXPECTED_MAX ascending times at once, much cheaper than one by one. */
+#define CHURN_EXPECTED_MAX 12
+void churn_mbg_expected_each(struct mbg m, struct history h, int count, const double days[],
+                             double ret_expected[]);
 /* T* ≥ t_x at which P(alive) falls to theta, infinity when never reached in 200 years, t_x when it
  * is below at once. */
 double churn_mbg_alive_timer(struct mbg m, double x, double t_x, double theta);

@@ -24,32 +24,53 @@ struct expected {
     double c, w;
 };
 
-/* E = C·(1 − (1−z)^e)/e − (1−z)^e·S with z = w/(1+w), e = a − 1, C = a + b + x, A = a + b − r and S
- * = Σ s_n, s_1 = A z, s_{n+1} = s_n (A + n)(a + n − 1)/((C + n)(n + 1)) z. Regular at a = 1 and at
- * a + b = 1. */
-static bool series(struct mbg m, double x, double w, double *ret_expected)
+/* Sums of the series for several w at once: its coefficients, which cost two divisions a term, are
+ * the same for all. */
+struct series {
+    double z, tail; /* w/(1 + w); a term below tail · weight is the last */
+    double s, sum;  /* next term, and those before */
+    double weight;  /* Σ |s_n| */
+    bool converged;
+};
+
+/* S = Σ s_n, s_1 = A z, s_{n+1} = s_n (A + n)(a + n − 1)/((C + n)(n + 1)) z, with C = a + b + x, A
+ * = a + b − r. */
+static void series_sum(struct mbg m, double x, int count, struct series *series)
 {
-    const double z = w / (1 + w), e = m.a - 1, big_c = m.a + m.b + x, big_a = m.a + m.b - m.r;
-    const double l = -log1p(w);
-    double s = big_a * z, sum = 0, weight = 0;
-    if (z > SERIES_Z_MAX) {
-        return false;
-    }
-    const double tail = TAIL * (1 - z);
-    for (int n = 1; n <= SERIES_TERMS_MAX; n++) {
-        sum += s;
-        weight += fabs(s);
-        s *= (big_a + n) * (m.a + n - 1) / ((big_c + n) * (n + 1)) * z;
-        if (fabs(s) <= tail * weight) {
-            const double power = exp(e * l);
-            const double head = big_c * (e == 0 ? -l : -expm1(e * l) / e);
-            const double value = head - power * sum;
-            const double loss = (head + power * weight) * (1 + fabs(e * l));
-            *ret_expected = value;
-            return isfinite(loss) && value * SERIES_LOSS_MAX >= loss;
+    const double big_c = m.a + m.b + x, big_a = m.a + m.b - m.r;
+    int first = 0; /* those before have converged: smaller z come first */
+    for (int n = 1; n <= SERIES_TERMS_MAX && first < count; n++) {
+        const double ratio = (big_a + n) * (m.a + n - 1) / ((big_c + n) * (n + 1));
+        for (int i = first; i < count; i++) {
+            struct series *one = &series[i];
+            one->sum += one->s;
+            one->weight += fabs(one->s);
+            one->s *= ratio * one->z;
+        }
+        while (first < count &&
+               fabs(series[first].s) <= series[first].tail * series[first].weight) {
+            series[first++].converged = true;
         }
     }
-    return false;
+}
+
+static void series_begin(struct mbg m, double w, struct series *ret_series)
+{
+    const double z = w / (1 + w);
+    *ret_series = (struct series){.z = z, .tail = TAIL * (1 - z), .s = (m.a + m.b - m.r) * z};
+}
+
+/* E = C·(1 − (1−z)^e)/e − (1−z)^e·S with e = a − 1: regular at a = 1 and at a + b = 1. */
+static bool series_end(struct mbg m, double x, double w, const struct series *series,
+                       double *ret_expected)
+{
+    const double e = m.a - 1, big_c = m.a + m.b + x, l = -log1p(w);
+    const double power = exp(e * l);
+    const double head = big_c * (e == 0 ? -l : -expm1(e * l) / e);
+    const double value = head - power * series->sum;
+    const double loss = (head + power * series->weight) * (1 + fabs(e * l));
+    *ret_expected = value;
+    return series->converged && isfinite(loss) && value * SERIES_LOSS_MAX >= loss;
 }
 
 /* (1 − (1 + p·w)^−c)/p; falls from c·w at p = 0. */
@@ -96,16 +117,34 @@ static double integral(struct mbg m, double x, double w)
     return of.c * w - share * beta_mean(&of, true);
 }
 
+void churn_mbg_expected_each(struct mbg m, struct history h, int count, const double days[],
+                             double ret_expected[])
+{
+    struct series series[CHURN_EXPECTED_MAX];
+    const double alive = churn_mbg_alive(m, h);
+    int small = 0; /* so many first ones are for the series */
+    MUST(count <= CHURN_EXPECTED_MAX);
+    for (int i = 0; i < count; i++) {
+        const double w = days[i] / (m.alpha + h.T);
+        MUST(days[i] >= 0);
+        MUST(i == 0 || days[i] >= days[i - 1]);
+        series_begin(m, w, &series[i]);
+        small += series[i].z <= SERIES_Z_MAX;
+    }
+    series_sum(m, h.x, small, series);
+    for (int i = 0; i < count; i++) {
+        const double w = days[i] / (m.alpha + h.T);
+        double expected;
+        if (i >= small || !series_end(m, h.x, w, &series[i], &expected)) {
+            expected = w > 0 ? integral(m, h.x, w) : 0;
+        }
+        ret_expected[i] = fmax(0, expected) * alive;
+    }
+}
+
 double churn_mbg_expected(struct mbg m, struct history h, double days)
 {
-    MUST(days >= 0);
-    if (days <= 0) {
-        return 0;
-    }
-    const double w = days / (m.alpha + h.T);
     double expected;
-    if (!series(m, h.x, w, &expected)) {
-        expected = integral(m, h.x, w);
-    }
-    return fmax(0, expected) * churn_mbg_alive(m, h);
+    churn_mbg_expected_each(m, h, 1, &days, &expected);
+    return expected;
 }

@@ -38,16 +38,21 @@ static struct purchases purchases_expected(const struct customer *customer, int6
     const struct mbg mbg = churn_mbg(params);
     const struct history history = customer_history(customer, at_ms);
     const double factor = 1 / (1 + params->discount_month);
+    double days[VALUE_MONTHS], expected[VALUE_MONTHS];
     struct purchases sum = {0, 0};
     double discount = 1;
+    _Static_assert(VALUE_MONTHS <= CHURN_EXPECTED_MAX, "a year is asked for at once");
+    for (int i = 0; i < VALUE_MONTHS; i++) {
+        days[i] = (i + 1) * VALUE_MONTH_DAYS;
+    }
+    churn_mbg_expected_each(mbg, history, VALUE_MONTHS, days, expected);
     /* Σ (E_i − E_{i−1}) f^i, summed by parts: Σ_{i<12} E_i (f^i − f^{i+1}) + E_12 f^12. Nothing
      * cancels. */
-    for (int month = 1; month <= VALUE_MONTHS; month++) {
+    for (int i = 0; i < VALUE_MONTHS; i++) {
         discount *= factor;
-        sum.plain = churn_mbg_expected(mbg, history, month * VALUE_MONTH_DAYS);
-        const double weight = month < VALUE_MONTHS ? discount * (1 - factor) : discount;
-        sum.discounted += sum.plain * weight;
+        sum.discounted += expected[i] * (i + 1 < VALUE_MONTHS ? discount * (1 - factor) : discount);
     }
+    sum.plain = expected[VALUE_MONTHS - 1];
     return sum;
 }
 

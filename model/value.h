@@ -1,6 +1,6 @@
 /* value: expected 12-month value. Gamma-Gamma spend (Hardie's note H025) × expected purchases of
- * MBG/NBD, discounted monthly, less nothing: service cost is told beside it, net = clv − cost
- * trend. Money in minor units of the reporting currency. */
+ * MBG/NBD, discounted monthly, less the service cost of a year. Money in minor units of the
+ * reporting currency. */
 #ifndef LC_MODEL_VALUE_H
 #define LC_MODEL_VALUE_H
 

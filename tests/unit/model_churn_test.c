@@ -95,6 +95,25 @@ static void test_the_discounted_year_agrees_with_160_digits(void **state)
     }
 }
 
+/* From nothing over the series to the integral, all at once. */
+static void test_many_times_at_once_are_those_one_by_one(void **state)
+{
+    static const double days[CHURN_EXPECTED_MAX] = {0,   0,   1e-3, 1,     30,  30,
+                                                    365, 800, 3e3,  36500, 1e6, 1e7};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct churn_case *c = &cases[i];
+        const struct mbg m = {c->r, c->alpha, c->a, c->b};
+        const struct history h = {c->x, c->t_x, c->T};
+        double expected[CHURN_EXPECTED_MAX];
+        churn_mbg_expected_each(m, h, CHURN_EXPECTED_MAX, days, expected);
+        assert_true(expected[0] == 0);
+        for (int j = 0; j < CHURN_EXPECTED_MAX; j++) {
+            assert_true(expected[j] == churn_mbg_expected(m, h, days[j]));
+        }
+    }
+}
+
 /* Every corner of the ranges of params.def with extreme histories: finite, in range, rising with
  * time. */
 static void test_every_corner_of_the_ranges_is_finite(void **state)
@@ -639,6 +658,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hard_cases_agree_with_160_digits),
         cmocka_unit_test(test_the_discounted_year_agrees_with_160_digits),
+        cmocka_unit_test(test_many_times_at_once_are_those_one_by_one),
         cmocka_unit_test(test_every_corner_of_the_ranges_is_finite),
         cmocka_unit_test(test_one_time_buyers_follow_the_closed_form),
         cmocka_unit_test(test_the_singularities_of_the_published_form_are_none),
