@@ -23,6 +23,9 @@
 #define CONTROL_MS_MAX     5000 /* one reading of the control topic */
 #define CONTROL_POLL_MAX   1024
 #define SEEK_MS            1000
+#define PROBE_EVERY_MS     1000 /* while something seems wrong */
+#define PROBE_MS           300
+#define PROBES_MAX         8
 
 struct owned {
     int32_t partition;
@@ -50,6 +53,8 @@ struct kafka_source {
     size_t message_count, cap;
     struct source_end ends[SOURCE_PARTITIONS_MAX];
     rd_kafka_consumer_group_metadata_t *membership;
+    struct report problem; /* as long as the last probe failed; code empty: none */
+    int64_t probe_at_ms;
 };
 
 static int64_t now_ms(void)
@@ -165,10 +170,14 @@ static enum status take_error(struct kafka_source *source, const rd_kafka_messag
                               struct report *report)
 {
     const char *topic = source->options->input;
+    const struct owned *owned = owned_find(source, message->partition);
 
     switch ((int)message->err) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        if (!owned || owned->paused || message->offset < owned->next)
+            return STATUS_OK; /* of a place it has left: a partition waits at offset 0 until claimed
+                               */
         /* Which of the two it is (retention, truncation) the claim finds out by the log's bounds.
          */
         report_set(report, "offset-out-of-range",
@@ -234,6 +243,49 @@ static size_t consume(struct kafka_source *source, int timeout_ms, size_t max)
     return (size_t)first + (more > 0 ? (size_t)more : 0);
 }
 
+/* Does every leader we read from answer? */
+static bool probe(struct kafka_source *source)
+{
+    int64_t low, high;
+    size_t count = source->owned_count < PROBES_MAX ? source->owned_count : PROBES_MAX;
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (size_t i = 0; i < count && !err; i++)
+        err = rd_kafka_query_watermark_offsets(source->reader.rk, source->options->input,
+                                               source->owned[i].partition, &low, &high, PROBE_MS);
+    if (count == 0) {
+        const struct rd_kafka_metadata *metadata = NULL;
+
+        err = rd_kafka_metadata(source->reader.rk, 0, NULL, &metadata, PROBE_MS);
+        if (metadata)
+            rd_kafka_metadata_destroy(metadata);
+    }
+    return !err;
+}
+
+/* librdkafka tells when a connection breaks, not when it is back, and it tells of connections that
+ * only idled. So what it says is a suspicion that a probe confirms, and the problem stays until a
+ * probe succeeds. */
+static void tell_problem(struct kafka_source *source, struct report *report)
+{
+    bool news = source->group.problem.code[0] != '\0';
+    int64_t now = now_ms();
+
+    if (!news && !source->problem.code[0])
+        return;
+    if (news && !source->problem.code[0])
+        source->probe_at_ms = now;
+    kafka_handle_problem(&source->group, &source->problem);
+    if (now >= source->probe_at_ms) {
+        source->probe_at_ms = now + PROBE_EVERY_MS;
+        if (probe(source)) {
+            source->problem.code[0] = '\0';
+            return;
+        }
+    }
+    report_set(report, source->problem.code, "%s", source->problem.text);
+}
+
 static enum status source_poll(void *self, int timeout_ms, size_t max,
                                struct source_batch *ret_batch, struct report *report)
 {
@@ -254,7 +306,7 @@ static enum status source_poll(void *self, int timeout_ms, size_t max,
         status = kafka_handle_fatal(&source->group, report);
     if (status != STATUS_OK)
         return status;
-    kafka_handle_problem(&source->group, report);
+    tell_problem(source, report);
     if (source->change != SOURCE_NO_CHANGE) {
         batch.change = source->change;
         batch.partition_count = source->change_count;
@@ -324,6 +376,13 @@ static void list_add(const struct kafka_source *source, rd_kafka_topic_partition
     rd_kafka_topic_partition_list_add(list, source->options->input, partition)->offset = offset;
 }
 
+/* A paused partition may not know yet where it will start (−1); it is sought when it is resumed. */
+static int64_t begin_at(const struct source_start *start)
+{
+    MUST(start->offset >= 0 || start->paused);
+    return start->offset >= 0 ? start->offset : 0;
+}
+
 /* Everything from where it is said to start; restarts every fetcher. */
 static rd_kafka_resp_err_t assign_all(struct kafka_source *source,
                                       const struct source_start *starts, size_t count)
@@ -332,7 +391,7 @@ static rd_kafka_resp_err_t assign_all(struct kafka_source *source,
     rd_kafka_resp_err_t err;
 
     for (size_t i = 0; i < count; i++)
-        list_add(source, list, starts[i].partition, starts[i].offset);
+        list_add(source, list, starts[i].partition, begin_at(&starts[i]));
     err = rd_kafka_assign(source->group.rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     return err;
@@ -351,7 +410,7 @@ static rd_kafka_resp_err_t assign_difference(struct kafka_source *source,
             list_add(source, gone, source->owned[i].partition, RD_KAFKA_OFFSET_INVALID);
     for (size_t i = 0; i < count; i++)
         if (!owned_find(source, starts[i].partition))
-            list_add(source, come, starts[i].partition, starts[i].offset);
+            list_add(source, come, starts[i].partition, begin_at(&starts[i]));
     if (gone->cnt > 0 || source->unanswered == SOURCE_REVOKED || source->unanswered == SOURCE_LOST)
         error = rd_kafka_incremental_unassign(source->group.rk, gone);
     if (!error && (come->cnt > 0 || source->unanswered == SOURCE_ASSIGNED))

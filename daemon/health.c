@@ -1,0 +1,115 @@
+/* health: see the header. */
+#include "daemon/health.h"
+
+#include <stdio.h>
+
+const char *health_phase_label(enum partition_phase phase)
+{
+    static const char *const labels[] = {"claiming", "replaying", "live", "waiting", "stopped"};
+
+    return labels[phase];
+}
+
+int64_t health_lag(const struct partition_status *partition)
+{
+    int64_t lag = partition->log_end - partition->at.offset;
+
+    return lag > 0 ? lag : 0;
+}
+
+/* The first reason found is told: workers first, then partitions, the worst phase first. */
+static void because(struct health *health, const char *code, const char *text, int32_t partition)
+{
+    if (!health->ready)
+        return;
+    health->ready = false;
+    if (partition >= 0)
+        (void)snprintf(health->reason, sizeof health->reason, "%s: partition %d: %s", code,
+                       partition, text);
+    else
+        (void)snprintf(health->reason, sizeof health->reason, "%s: %s", code, text);
+}
+
+static void judge_runner(struct health *health, const struct runner_view *view)
+{
+    const struct report *problem = &view->problem;
+
+    switch (view->state) {
+    case RUNNER_RUNNING:
+        return;
+    case RUNNER_STARTING:
+        because(health, "starting", "opening connections", -1);
+        return;
+    case RUNNER_ENDED:
+        because(health, "stopping", "asked to stop", -1);
+        return;
+    case RUNNER_WAITING:
+    case RUNNER_GONE:
+    case RUNNER_FENCED:
+    case RUNNER_REFUSED:
+        because(health, problem->code[0] ? problem->code : runner_state_label(view->state),
+                problem->code[0] ? problem->text : "see the log", -1);
+        return;
+    }
+}
+
+static void judge_partition(struct health *health, const struct partition_status *partition)
+{
+    const char *code =
+        partition->problem.code[0] ? partition->problem.code : health_phase_label(partition->phase);
+    const char *text = partition->problem.code[0] ? partition->problem.text : "not live yet";
+
+    if (partition->phase != PARTITION_LIVE)
+        because(health, code, text, partition->partition);
+}
+
+static int exit_status_of(const struct runner_view *views, size_t count)
+{
+    size_t gone = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (views[i].state == RUNNER_REFUSED)
+            return EXIT_CONFIG;
+        if (views[i].state == RUNNER_FENCED)
+            return EXIT_FENCED;
+        gone += views[i].state == RUNNER_GONE;
+    }
+    return count > 0 && gone == count ? EXIT_OPERATOR : -1;
+}
+
+void health_of(const struct runner_view *views, size_t count, int64_t now_ms,
+               struct health *ret_health)
+{
+    struct health health = {.live = true, .ready = true, .settled = true, .reason = "ok"};
+    uint64_t alerts = 0;
+    size_t live = 0;
+
+    health.exit_status = exit_status_of(views, count);
+    for (size_t i = 0; i < count; i++) {
+        health.live = health.live && now_ms - views[i].alive_ms < HEALTH_STALL_MS;
+        health.settled = health.settled && views[i].state != RUNNER_STARTING;
+        alerts += views[i].stats.alerts;
+        judge_runner(&health, &views[i]);
+    }
+    for (int phase = PARTITION_STOPPED; phase >= PARTITION_CLAIMING; phase--)
+        for (size_t i = 0; i < count; i++)
+            for (size_t j = 0; j < views[i].partition_count; j++)
+                if (views[i].partitions[j].phase == (enum partition_phase)phase)
+                    judge_partition(&health, &views[i].partitions[j]);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < views[i].partition_count; j++) {
+            health.partitions++;
+            live += views[i].partitions[j].phase == PARTITION_LIVE;
+            health.lag += health_lag(&views[i].partitions[j]);
+        }
+    /* Joined but nothing owned yet is start-up too; with more workers than partitions it stays so,
+     * and ready. */
+    if (health.ready && !health.live)
+        because(&health, "stalled", "a worker shows no progress", -1);
+    (void)snprintf(health.status, sizeof health.status,
+                   "%s%.80s%s%zu of %zu partitions live, lag %lld, %llu alerts",
+                   health.ready ? "" : "waiting: ", health.ready ? "" : health.reason,
+                   health.ready ? "" : "; ", live, health.partitions, (long long)health.lag,
+                   (unsigned long long)alerts);
+    *ret_health = health;
+}

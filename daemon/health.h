@@ -1,0 +1,35 @@
+/* health: is the process alive, is it ready, and why not: from the views of its workers. Pure. Told
+ * as /livez, /readyz, STATUS= and the exit status. */
+#ifndef LC_DAEMON_HEALTH_H
+#define LC_DAEMON_HEALTH_H
+
+#include "daemon/runner.h"
+
+/* Longer without any sign of progress is a hang: a call into librdkafka may take 15 s. */
+#define HEALTH_STALL_MS 45000
+
+/* Exit statuses of the daemon (docs/OPERATIONS.md). */
+enum {
+    EXIT_OPERATOR = 76, /* every partition waits for the operator's decision */
+    EXIT_FENCED = 77,   /* a newer process of the same name took over */
+    EXIT_CONFIG = 78    /* bad configuration (EX_CONFIG of sysexits.h) */
+};
+
+struct health {
+    bool live;       /* no worker hangs */
+    bool ready;      /* every worker runs and every partition owned is live */
+    bool settled;    /* it is known whether it is ready: start-up is over */
+    int exit_status; /* ≥ 0: the process should end with it; −1: go on */
+    int64_t lag;     /* events, all partitions */
+    size_t partitions;
+    char reason[300]; /* "ok", or why not ready: code, then words */
+    char status[200]; /* for people: "4 partitions live, lag 0, 12 alerts" */
+};
+
+void health_of(const struct runner_view *views, size_t count, int64_t now_ms,
+               struct health *ret_health);
+/* Records of a partition not applied yet; 0 while its end is not known. */
+int64_t health_lag(const struct partition_status *partition);
+const char *health_phase_label(enum partition_phase phase);
+
+#endif

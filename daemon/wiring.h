@@ -1,0 +1,28 @@
+/* wiring: from the configuration to the parts of each worker: Kafka clients, Redis connections,
+ * cache, options; and the page of a customer. Part of main: with main.c the only place that names
+ * adapters. */
+#ifndef LC_DAEMON_WIRING_H
+#define LC_DAEMON_WIRING_H
+
+#include "config/config.h"
+#include "daemon/runner.h"
+
+struct wiring;
+
+/* config is borrowed. brokers: NULL, or the embedded cluster's address instead of the configured
+ * one. REJECT with words: settings that cannot work together with this build, a secret that cannot
+ * be read. */
+enum status wiring_open(const struct config *config, const char *embedded_brokers,
+                        struct wiring **ret_wiring, struct report *report) LC_CHECKED;
+void wiring_close(struct wiring *wiring); /* after the runners; accepts NULL */
+
+struct runner_ports wiring_ports(struct wiring *wiring);
+/* The admin's token, read anew; NULL: none. Valid until the next call. REJECT: configured but
+ * unreadable. */
+enum status wiring_token(struct wiring *wiring, const char **ret_token,
+                         struct report *report) LC_CHECKED;
+/* For struct admin_pages; self is the wiring. */
+enum status wiring_customer(void *self, struct span id, char *buffer, size_t cap, size_t *ret_len,
+                            struct report *report) LC_CHECKED;
+
+#endif
