@@ -66,7 +66,7 @@ struct open_order {
     uint64_t fp;
     enum order_state state;
     enum currency currency; /* of left_native; NONE in CANCEL_WAITS */
-    int32_t day;            /* of the order; of the (newest) refund while it waits */
+    int32_t day;            /* of the order; while it waits, of the refund (one entry a day) or newest cancellation */
     int64_t left_native;    /* OPEN: not refunded yet; REFUND_WAITS: to be refunded; else 0 */
     int64_t left_minor;     /* OPEN: what left_native added to the sums, reporting currency; else 0 */
 };

@@ -203,6 +203,22 @@ void episode_step(struct view *view, struct customer *customer, bool late, struc
     drop_cooled(view, customer);
 }
 
+/* When the engine next has to look at an instance: while its closed episode cools down, not before
+ * that is over. */
+static int64_t instance_due(const struct view *view, enum kind kind,
+                            const struct rule_answer *answer)
+{
+    const struct episode *episode = customer_episode(view->customer, (uint8_t)kind, answer->key);
+    int64_t cools_ms;
+
+    if (episode == NULL || is_open(episode))
+        return answer->next_ms;
+    cools_ms = cools_until(episode, view->params);
+    if (cools_ms <= view->at_ms)
+        return answer->next_ms;
+    return !answer->holds && answer->next_ms > cools_ms ? answer->next_ms : cools_ms;
+}
+
 int64_t episode_due(struct view *view)
 {
     int64_t due_ms = INT64_MAX;
@@ -210,22 +226,16 @@ int64_t episode_due(struct view *view)
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         for (uint32_t instance = 0; instance <= CUSTOMER_TICKETS_MAX; instance++) {
             struct rule_answer answer;
-            const struct episode *episode;
-            int64_t cools_ms;
+            int64_t next_ms;
 
             rule_of((enum kind)kind)(view, instance, &answer);
             if (answer.none)
                 break;
-            if (answer.next_ms > view->at_ms && answer.next_ms < due_ms)
-                due_ms = answer.next_ms;
-            if (!answer.holds)
+            if (!answer.holds && answer.next_ms == INT64_MAX)
                 continue;
-            episode = customer_episode(view->customer, (uint8_t)kind, answer.key);
-            if (episode == NULL || is_open(episode))
-                continue;
-            cools_ms = cools_until(episode, view->params);
-            if (cools_ms > view->at_ms && cools_ms < due_ms)
-                due_ms = cools_ms;
+            next_ms = instance_due(view, (enum kind)kind, &answer);
+            if (next_ms > view->at_ms && next_ms < due_ms)
+                due_ms = next_ms;
         }
     }
     return due_ms;

@@ -3,6 +3,7 @@
 #include "model/fold.h"
 
 #include "base/must.h"
+#include "base/text.h"
 #include "model/episode.h"
 #include "model/stage.h"
 #include "model/tally.h"
@@ -10,6 +11,11 @@
 /* An order and a refund with the same id are two things. */
 #define SALT_ORDER  UINT64_C(0x6f72646572000001)
 #define SALT_REFUND UINT64_C(0x726566756e640002)
+
+/* Activity is compared as of the last 30 days against those before (churn_risk.c, warning
+ * `activity_decline`). */
+#define BIN_MS      (CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY)
+#define RECENT_BINS (30 / CUSTOMER_BIN_DAYS + 1)
 
 /* Far above what a silent customer's timers can be; more means that one does not move on. */
 #define FIRED_MAX 100000
@@ -116,6 +122,36 @@ static void judge(struct customer *customer, const struct event *event, bool lat
     episode_step(&view, customer, late, effects);
     customer->due_ms = due_of(&view);
     MUST(customer->due_ms > customer->now_ms);
+}
+
+/* --- the short way --- */
+
+/* A sign of life of a customer of whom nothing is open and no risk elevated can only put silence,
+ * and so everything silence brings, off: there is nothing to judge. It counts against the customer
+ * first when it moves from the recent activity into that before (RECENT_BINS later): the timer must
+ * not be later than that. Most events are such. */
+static bool goes_the_short_way(const struct customer *customer, const struct event *event)
+{
+    if (!tally_is_activity(event->type) || event->type == EVENT_ORDER_COMPLETED ||
+        event->reason != CHURN_UNKNOWN)
+        return false;
+    if (customer->stage == STAGE_NONE || event->time_ms < customer->now_ms ||
+        customer->risk_since_ms != INT64_MAX)
+        return false;
+    for (uint8_t i = 0; i < customer->episodes; i++)
+        if (customer->episode[i].phase == EPISODE_OPEN)
+            return false;
+    return true;
+}
+
+static void go_the_short_way(struct customer *customer, const struct event *event)
+{
+    int64_t counts_against_ms = ((int64_t)customer_bin_of(event->time_ms) + RECENT_BINS) * BIN_MS;
+
+    customer->now_ms = event->time_ms;
+    if (customer->purchase_days > 0 && customer->stage != STAGE_CHURNED &&
+        counts_against_ms < customer->due_ms)
+        customer->due_ms = counts_against_ms;
 }
 
 /* --- time --- */
@@ -226,13 +262,25 @@ static enum fold_outcome erase(struct customer *customer, struct ledger *ledger,
     return FOLD_APPLIED;
 }
 
+static void judge_event(struct customer *customer, const struct event *event,
+                        const struct params *params, struct effects *effects)
+{
+    if (event->reason != CHURN_UNKNOWN)
+        customer->churn_reason = event->reason;
+    /* Any purchase ends a decline: a risk that is high all the same has to stay so anew. */
+    if (event->type == EVENT_ORDER_COMPLETED && customer->last_purchase_ms == event->time_ms)
+        customer->risk_since_ms = INT64_MAX;
+    if (event->time_ms > customer->now_ms)
+        customer->now_ms = event->time_ms;
+    judge(customer, event, is_late(event->record_ms, event->time_ms, params), params, effects);
+}
+
 enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
                              const struct event *event, int64_t watermark_ms,
                              const struct params *params, struct effects *effects,
                              const char **ret_why)
 {
     const char *why = tally_refuses(event, params);
-    bool late = is_late(event->record_ms, event->time_ms, params);
     bool order_seen;
 
     if (why != NULL) {
@@ -252,14 +300,10 @@ enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
         (event->has & EVENT_HAS_ORDER) && ledger_has_order(ledger, event->order_fp ^ SALT_ORDER);
     remember(ledger, event);
     tally_add(customer, event, order_seen, params);
-    if (event->reason != CHURN_UNKNOWN)
-        customer->churn_reason = event->reason;
-    /* Any purchase ends a decline: a risk that is high all the same has to stay so anew. */
-    if (event->type == EVENT_ORDER_COMPLETED && customer->last_purchase_ms == event->time_ms)
-        customer->risk_since_ms = INT64_MAX;
-    if (event->time_ms > customer->now_ms)
-        customer->now_ms = event->time_ms;
-    judge(customer, event, late, params, effects);
+    if (goes_the_short_way(customer, event))
+        go_the_short_way(customer, event);
+    else
+        judge_event(customer, event, params, effects);
     fold_timers(customer, watermark_ms > customer->now_ms ? watermark_ms : customer->now_ms,
                 event->record_ms, params, effects);
     return FOLD_APPLIED;

@@ -350,7 +350,7 @@ static void refund_wait(struct customer *customer, const struct purchase *refund
         const struct open_order *waiting = &customer->order[i];
 
         if (waiting->fp == entry.fp && waiting->state == entry.state &&
-            waiting->currency == entry.currency) {
+            waiting->currency == entry.currency && (whole || waiting->day == entry.day)) {
             entry.left_native = customer_money_add(entry.left_native, waiting->left_native);
             entry.day = waiting->day > entry.day ? waiting->day : entry.day;
             order_remove(customer, i);

@@ -260,18 +260,27 @@ static void rule_onboarding_needed(struct view *view, uint32_t instance,
                   ret_answer);
 }
 
-static void explain_upsell(struct view *view, struct effect *effect)
+/* Spend of the 90 days up to the last purchase and of the 90 before; false once newer activity has
+ * pushed a part of them out of the kept bins. */
+static bool upsell_windows(const struct customer *customer, int64_t *ret_recent,
+                           int64_t *ret_before)
 {
-    const struct customer *customer = view->customer;
     int64_t bought_ms = customer->last_purchase_ms;
 
+    if (customer->purchase_days == 0 || customer->bin_newest > customer_bin_of(bought_ms))
+        return false;
+    *ret_recent = customer_spend_between(customer, bought_ms, UPSELL_DAYS, 0);
+    *ret_before = customer_spend_between(customer, bought_ms, 2 * UPSELL_DAYS, UPSELL_DAYS);
+    return true;
+}
+
+static void explain_upsell(struct view *view, struct effect *effect)
+{
+    int64_t recent, before;
+
     effect->action = "upgrade_offer";
-    if (customer->purchase_days == 0)
-        return;
-    reason_add(effect, "spend_90d_minor",
-               (double)customer_spend_between(customer, bought_ms, UPSELL_DAYS, 0),
-               (double)customer_spend_between(customer, bought_ms, 2 * UPSELL_DAYS, UPSELL_DAYS),
-               0);
+    if (upsell_windows(view->customer, &recent, &before))
+        reason_add(effect, "spend_90d_minor", (double)recent, (double)before, 0);
 }
 
 /* Rising spend as of the last purchase, while the customer keeps its own rhythm: then the time is
@@ -281,17 +290,19 @@ static void rule_upsell(struct view *view, uint32_t instance, struct rule_answer
 {
     const struct customer *customer = view->customer;
     const struct params *params = view->params;
+    const struct episode *episode = customer_episode(customer, KIND_UPSELL, 0);
+    bool rising =
+        episode != NULL && episode->phase == EPISODE_OPEN; /* unless the windows know better */
     int64_t bought_ms = customer->last_purchase_ms, recent, before;
 
     none_holds(instance, explain_upsell, ret_answer);
     if (instance > 0 || customer->purchase_days < params->upsell_days_min ||
         (customer->stage != STAGE_GROWING && customer->stage != STAGE_LOYAL))
         return;
-    recent = customer_spend_between(customer, bought_ms, UPSELL_DAYS, 0);
-    before = customer_spend_between(customer, bought_ms, 2 * UPSELL_DAYS, UPSELL_DAYS);
-    if (before <= 0 || (double)recent < (1 + params->upsell_growth) * (double)before)
-        return;
-    holds_between(view, bought_ms, bought_ms + rhythm_gap_ms(customer, params) + 1, ret_answer);
+    if (upsell_windows(customer, &recent, &before))
+        rising = before > 0 && (double)recent >= (1 + params->upsell_growth) * (double)before;
+    if (rising)
+        holds_between(view, bought_ms, bought_ms + rhythm_gap_ms(customer, params) + 1, ret_answer);
 }
 
 static bool is_unresolved(const struct ticket *ticket)

@@ -719,6 +719,54 @@ static void one_long_wait_is_the_same_as_many_short_ones(void **state)
     }
 }
 
+/* The short way of plain activity leans on this: a timer may be early. */
+static void a_timer_that_fires_early_tells_nothing_and_changes_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15);
+        struct kit *kit = kit_new(), *other = kit_new();
+        double days = 0;
+
+        kit->params.rates[CURRENCY_USD] = (struct currency_rate){923, 3};
+        kit->params.late_max_ms = INT64_C(3153600000000);
+        other->params = kit->params;
+        for (int i = 0; i < 60; i++) {
+            struct event event = random_event(kit, &random);
+
+            if (below(&random, 3) != 0)
+                event.type = EVENT_PAGE_VIEWED;
+            days += (double)below(&random, 16 * 24) / 24;
+            event.time_ms = event.record_ms = kit_at(days);
+            if (below(&random, 8) == 0)
+                event.time_ms -= (int64_t)below(&random, 40) * TEXT_MS_PER_DAY;
+            kit_apply(kit, event);
+            kit_apply(other, event);
+            for (int early = 0; early < 3 && other->customer.due_ms != INT64_MAX; early++) {
+                int64_t early_ms = other->customer.now_ms + 1;
+
+                other->customer.due_ms = early_ms;
+                fold_timers(&other->customer, early_ms, early_ms, &other->params, &other->effects);
+            }
+        }
+        kit_wait(kit, days + 1000);
+        kit_wait(other, days + 1000);
+        if (kit->effects.count != other->effects.count)
+            fail_msg("seed %llu: %u effects against %u", (unsigned long long)seed,
+                     kit->effects.count, other->effects.count);
+        for (uint32_t i = 0; i < kit->effects.count; i++) {
+            assert_int_equal(kit->memory[i].kind, other->memory[i].kind);
+            assert_int_equal(kit->memory[i].phase, other->memory[i].phase);
+            /* A risk is found at the whole minute by a timer, in the middle of it by whoever looks.
+             */
+            assert_true(llabs(other->memory[i].at_ms - kit->memory[i].at_ms) <= 60000);
+            assert_int_equal(kit->memory[i].to, other->memory[i].to);
+        }
+        free(kit);
+        free(other);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -740,6 +788,7 @@ int main(void)
         cmocka_unit_test(a_prospect_erased_once_is_forgotten_back_to_its_tombstone),
         cmocka_unit_test(statistics_are_the_same_in_every_order_and_with_every_event_twice),
         cmocka_unit_test(timers_always_move_on_and_the_state_stays_sound),
+        cmocka_unit_test(a_timer_that_fires_early_tells_nothing_and_changes_nothing),
         cmocka_unit_test(one_long_wait_is_the_same_as_many_short_ones),
     };
 
