@@ -11,7 +11,9 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/text.h"
+#include "model/effect.h"
 #include "pipeline/decode.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -726,6 +728,318 @@ static void mangled_records_are_never_read_past_their_end(void **state)
     }
 }
 
+/* --- every event type through every envelope and format --- */
+
+/* JSON as MessagePack, every integer and every length in its widest form. */
+struct packing {
+    uint8_t bytes[4096];
+    size_t len;
+};
+
+static void pack(struct packing *out, uint8_t tag, uint64_t value, unsigned width)
+{
+    assert_true(out->len + 1 + width <= sizeof(out->bytes));
+    out->bytes[out->len++] = tag;
+    for (unsigned i = 0; i < width; i++)
+        out->bytes[out->len++] = (uint8_t)(value >> 8 * (width - 1 - i));
+}
+
+static void pack_text(struct packing *out, struct span text)
+{
+    pack(out, 0xdb, text.len, 4);
+    assert_true(out->len + text.len <= sizeof(out->bytes));
+    memcpy(out->bytes + out->len, text.at, text.len);
+    out->len += text.len;
+}
+
+static void pack_number(struct packing *out, struct span text)
+{
+    int64_t integer;
+    double real;
+    uint64_t bits;
+
+    if (text_i64_parse(text, &integer) == STATUS_OK) {
+        pack(out, 0xd3, (uint64_t)integer, 8);
+        return;
+    }
+    assert_int_equal(text_double_parse(text, &real), STATUS_OK);
+    memcpy(&bits, &real, sizeof(bits));
+    pack(out, 0xcb, bits, 8);
+}
+
+static void pack_json(struct packing *out, struct json_reader *json)
+{
+    size_t head = out->len;
+    uint32_t count = 0;
+    struct span key;
+
+    switch (json_peek(json)) {
+    case JSON_OBJECT:
+        pack(out, 0xdf, 0, 4);
+        for (json_object_begin(json); json_object_next(json, &key); count++) {
+            pack_text(out, key);
+            pack_json(out, json);
+        }
+        out->bytes[head + 4] = (uint8_t)count;
+        break;
+    case JSON_ARRAY:
+        pack(out, 0xdd, 0, 4);
+        for (json_array_begin(json); json_array_next(json); count++)
+            pack_json(out, json);
+        out->bytes[head + 4] = (uint8_t)count;
+        break;
+    case JSON_STRING:
+        pack_text(out, json_read_string(json));
+        break;
+    case JSON_NUMBER:
+        pack_number(out, json_read_number(json));
+        break;
+    case JSON_BOOL:
+        pack(out, json_read_bool(json) ? 0xc3 : 0xc2, 0, 0);
+        break;
+    default:
+        json_read_null(json);
+        pack(out, 0xc0, 0, 0);
+        break;
+    }
+}
+
+/* Members of a flat event, as JSON. */
+struct parts {
+    struct span id, source, customer, type, time, channel, properties;
+};
+
+static struct parts parts_of(struct span text, struct arena *arena)
+{
+    struct parts parts = {0};
+    const struct {
+        const char *name;
+        struct span *to;
+    } names[] = {
+        {"id", &parts.id},
+        {"source", &parts.source},
+        {"type", &parts.type},
+        {"customer_id", &parts.customer},
+        {"time", &parts.time},
+        {"channel", &parts.channel},
+        {"properties", &parts.properties},
+    };
+    struct json_reader reader;
+    struct span key;
+
+    json_reader_init(&reader, text, arena);
+    json_object_begin(&reader);
+    while (json_object_next(&reader, &key)) {
+        const char *first = (json_peek(&reader), reader.at);
+
+        json_skip(&reader);
+        for (size_t i = 0; i < ROWS(names); i++)
+            if (span_is(key, names[i].name))
+                *names[i].to = (struct span){first, (size_t)(reader.at - first)};
+    }
+    assert_null(reader.fault);
+    return parts;
+}
+
+#define RAW(span) (int)(span).len, (span).at ? (span).at : ""
+
+/* Decode in JSON and in MessagePack; both give the line, and the event's fingerprint. */
+static void check_both(const char *name, const char *json, const struct header *headers,
+                       size_t header_count, const char *msgpack_type, const char *want,
+                       uint64_t id_fp)
+{
+    const struct decode_options options = options_default();
+    struct header packed[16];
+    struct packing out = {.len = 0};
+    struct json_reader reader;
+    struct outcome outcome;
+    struct arena arena;
+
+    outcome = decode(SPAN_LITERAL("c-1"), span_of(json), headers, header_count, &options);
+    check(name, outcome, DECODE_NONE, want);
+    assert_true(outcome.event.id_fp == id_fp);
+    arena_init(&arena, 1 << 20);
+    json_reader_init(&reader, span_of(json), &arena);
+    pack_json(&out, &reader);
+    assert_true(header_count < ROWS(packed));
+    if (header_count > 0)
+        memcpy(packed, headers, header_count * sizeof(*headers));
+    for (size_t i = 0; i < header_count; i++)
+        if (span_is(packed[i].name, "content-type"))
+            packed[i].value = span_of(msgpack_type);
+    outcome = decode(SPAN_LITERAL("c-1"), (struct span){(char *)out.bytes, out.len}, packed,
+                     header_count, &options);
+    check(name, outcome, DECODE_NONE, want);
+    assert_true(outcome.event.id_fp == id_fp);
+    arena_fini(&arena);
+}
+
+static struct span unquoted(struct span text)
+{
+    assert_true(text.len >= 2);
+    return (struct span){text.at + 1, text.len - 2};
+}
+
+static void check_every_form(const char *flat, const char *want)
+{
+    struct arena arena;
+    struct parts parts;
+    char data[2048], text[4096];
+    uint64_t id_fp;
+    bool bare;
+
+    arena_init(&arena, 1 << 20);
+    parts = parts_of(span_of(flat), &arena);
+    id_fp = hash_pair(unquoted(parts.source), unquoted(parts.id));
+    bare = parts.properties.len <= 2;
+    snprintf(data, sizeof(data), "{%s%.*s%s%.*s}", parts.channel.at ? "\"channel\":" : "",
+             RAW(parts.channel), parts.channel.at && !bare ? "," : "",
+             bare ? 0 : (int)parts.properties.len - 2, bare ? "" : parts.properties.at + 1);
+    const struct header binary[] = {
+        HEADER("content-type", "application/json"),
+        HEADER("ce_specversion", "1.0"),
+        {SPAN_LITERAL("ce_id"), unquoted(parts.id)},
+        {SPAN_LITERAL("ce_source"), unquoted(parts.source)},
+        {SPAN_LITERAL("ce_type"), unquoted(parts.type)},
+        {SPAN_LITERAL("ce_subject"), unquoted(parts.customer)},
+        {SPAN_LITERAL("ce_time"), unquoted(parts.time)},
+    };
+
+    check_both(want, flat, NULL, 0, NULL, want, id_fp);
+    check_both(want, data, binary, ROWS(binary), "application/msgpack", want, id_fp);
+    snprintf(text, sizeof(text),
+             "{\"specversion\":\"1.0\",\"id\":%.*s,\"source\":%.*s,\"type\":%.*s,\"subject\":%.*s,"
+             "\"time\":%.*s,\"data\":%s}",
+             RAW(parts.id), RAW(parts.source), RAW(parts.type), RAW(parts.customer),
+             RAW(parts.time), data);
+    check_both(want, text, structured_headers, 1, "application/cloudevents+msgpack", want, id_fp);
+    snprintf(
+        text, sizeof(text),
+        "{\"messageId\":%.*s,\"source\":%.*s,\"type\":\"track\",\"event\":%.*s,\"userId\":%.*s,"
+        "\"timestamp\":%.*s,\"context\":{\"ip\":\"::1\"},\"properties\":%s}",
+        RAW(parts.id), RAW(parts.source), RAW(parts.type), RAW(parts.customer), RAW(parts.time),
+        data);
+    check_both(want, text, NULL, 0, NULL, want, id_fp);
+    arena_fini(&arena);
+}
+
+static void every_type_is_one_event_in_every_form(void **state)
+{
+    bool seen[EVENT_TYPE_COUNT] = {false};
+    char flat[2048], want[512];
+    FILE *file = fopen(LC_SOURCE_DIR "/tests/golden/events/events.txt", "r");
+
+    (void)state;
+    assert_non_null(file);
+    while (fgets(flat, sizeof(flat), file)) {
+        const struct decode_options options = options_default();
+        struct outcome outcome;
+
+        if (flat[0] != '{')
+            continue;
+        flat[strcspn(flat, "\n")] = '\0';
+        assert_non_null(fgets(want, sizeof(want), file));
+        want[strcspn(want, "\n")] = '\0';
+        check_every_form(flat, want);
+        outcome = decode(SPAN_LITERAL("c-1"), span_of(flat), NULL, 0, &options);
+        seen[outcome.event.type] = true;
+    }
+    fclose(file);
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
+        if (!seen[type])
+            fail_msg("%s has no example", event_type_title((enum event_type)type));
+}
+
+/* Every fenced block of docs/FORMATS.md that is marked `json event` decodes, as `json structured`
+ * does with its content type, and the hex of `msgpack event`. */
+static void check_block(const char *mark, const char *block)
+{
+    const struct decode_options options = options_default();
+    const struct span key = SPAN_LITERAL("c-1001");
+    struct outcome outcome;
+    struct packing out = {.len = 0};
+
+    if (strncmp(mark, "hex", 3) == 0) {
+        for (const char *at = block; *at; at++) {
+            unsigned byte;
+
+            if (strchr(" \n", *at))
+                continue;
+            assert_int_equal(sscanf(at, "%2x", &byte), 1);
+            pack(&out, (uint8_t)byte, 0, 0);
+            at++;
+        }
+        outcome = decode(key, (struct span){(char *)out.bytes, out.len}, NULL, 0, &options);
+    } else {
+        outcome = decode(key, span_of(block), structured_headers,
+                         strstr(mark, "structured") ? 1 : 0, &options);
+    }
+    if (outcome.error != DECODE_NONE)
+        fail_msg("docs/FORMATS.md: %s in\n%s", outcome.line, block);
+    assert_int_not_equal(outcome.event.type, EVENT_UNKNOWN);
+}
+
+static void the_examples_of_the_documentation_decode(void **state)
+{
+    char line[1024], mark[64] = "", block[8192] = "";
+    int blocks = 0;
+    FILE *file = fopen(LC_SOURCE_DIR "/docs/FORMATS.md", "r");
+
+    (void)state;
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        bool fence = strncmp(line, "```", 3) == 0;
+
+        if (fence && mark[0] == '\0') {
+            snprintf(mark, sizeof(mark), "%.60s", line + 3);
+            block[0] = '\0';
+        } else if (fence) {
+            if (strstr(mark, "event") || strstr(mark, "structured")) {
+                check_block(mark, block);
+                blocks++;
+            }
+            mark[0] = '\0';
+        } else if (mark[0] != '\0') {
+            assert_true(strlen(block) + strlen(line) < sizeof(block));
+            strcat(block, line);
+        }
+    }
+    fclose(file);
+    assert_true(blocks >= 4);
+}
+
+static void the_documentation_names_every_type_and_error(void **state)
+{
+    static char text[131072];
+    FILE *file = fopen(LC_SOURCE_DIR "/docs/FORMATS.md", "r");
+
+    (void)state;
+    assert_non_null(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    for (int type = EVENT_UNKNOWN + 1; type < EVENT_TYPE_COUNT; type++) {
+        char row[64];
+
+        snprintf(row, sizeof(row), "\n| %s |", event_type_title((enum event_type)type));
+        if (!strstr(text, row))
+            fail_msg("docs/FORMATS.md has no row for %s", row);
+    }
+    for (int error = DECODE_NONE + 1; error < DECODE_ERROR_COUNT; error++) {
+        char row[64];
+
+        snprintf(row, sizeof(row), "\n| `%s` |", decode_error_code((enum decode_error)error));
+        if (!strstr(text, row))
+            fail_msg("docs/FORMATS.md has no row for %s", row);
+    }
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        char row[64];
+
+        snprintf(row, sizeof(row), "\n  \"kind\": \"%s\",", kind_label((enum kind)kind));
+        if (!strstr(text, row))
+            fail_msg("docs/FORMATS.md has no example of %s", kind_label((enum kind)kind));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -740,6 +1054,9 @@ int main(void)
         cmocka_unit_test(amounts_without_a_currency_take_the_default),
         cmocka_unit_test(messagepack_means_the_same),
         cmocka_unit_test(fingerprints_tell_identifiers_apart),
+        cmocka_unit_test(every_type_is_one_event_in_every_form),
+        cmocka_unit_test(the_examples_of_the_documentation_decode),
+        cmocka_unit_test(the_documentation_names_every_type_and_error),
         cmocka_unit_test(mangled_records_are_never_read_past_their_end),
     };
 
