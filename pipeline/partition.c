@@ -63,6 +63,15 @@ void partition_wait(struct partition *partition, struct ports *ports, const stru
     backoff_fail(&partition->backoff, clock_mono_ms(&ports->clock));
 }
 
+bool partition_drop_queue(struct partition *partition)
+{
+    bool dropped = partition->queue_next < partition->queue_count;
+    if (dropped)
+        partition->caught_up = false; /* or what is dropped would count as a gap before the end */
+    partition->queue_next = partition->queue_count = 0;
+    return dropped;
+}
+
 void partition_well(struct partition *partition)
 {
     partition->problem = (struct report){0};

@@ -75,6 +75,8 @@ void partition_stop(struct partition *partition, struct ports *ports, const stru
 /* Later, because of `why` (kept as the problem until partition_well). */
 void partition_wait(struct partition *partition, struct ports *ports, const struct report *why);
 void partition_well(struct partition *partition);
+/* Forget the records not folded yet; true: there were some, and they have to be fetched again. */
+bool partition_drop_queue(struct partition *partition);
 
 /* Where the source must start or go on; −1: nowhere yet. */
 int64_t partition_fetch_offset(const struct partition *partition);

@@ -15,9 +15,8 @@ void worker_drop_queues(struct worker *worker)
 {
     for (size_t i = 0; i < worker->count; i++) {
         struct partition *partition = worker->partitions[i];
-        if (partition->queue_next < partition->queue_count)
+        if (partition_drop_queue(partition))
             worker->assign_due = true; /* fetch them again from R */
-        partition->queue_next = partition->queue_count = 0;
     }
 }
 

@@ -39,7 +39,8 @@ static enum status add_tick(struct worker *worker, struct partition *partition, 
     return status;
 }
 
-static enum status add_flush(struct worker *worker, struct partition *partition, int64_t now_ms)
+static enum status add_flush(struct worker *worker, struct partition *partition, int64_t now_ms,
+                             struct report *ret_report)
 {
     struct ports *ports = &worker->ports;
     struct batch_part *part;
@@ -51,6 +52,13 @@ static enum status add_flush(struct worker *worker, struct partition *partition,
                 STATUS_OK &&
             high > partition->log_end)
             partition->log_end = high;
+    }
+    /* an idle partition would not notice that Redis lost its state */
+    struct report report = {0};
+    if (store_load(partition->store, &partition->meta, NULL, 0, &worker->batch.arena, &report) ==
+        STATUS_STALE) {
+        *ret_report = report;
+        return STATUS_STALE;
     }
     bool moved = position_compare(partition->meta.at, partition->delivered.at) > 0;
     bool gap = partition->caught_up && partition->log_end > partition->meta.at.offset;
@@ -90,14 +98,15 @@ static enum status add_part(struct worker *worker, struct partition *partition,
         if (status != STATUS_OK || worker->batch.last_part != before)
             return status;
     }
-    return now_ms >= partition->lazy_at_ms ? add_flush(worker, partition, now_ms) : STATUS_OK;
+    return now_ms >= partition->lazy_at_ms ? add_flush(worker, partition, now_ms, report)
+                                           : STATUS_OK;
 }
 
 /* A part could not be built; what becomes of its partition. */
 static void part_failed(struct worker *worker, struct partition *partition, enum status status,
                         const struct report *report)
 {
-    partition->queue_next = partition->queue_count = 0;
+    (void)partition_drop_queue(partition);
     worker->assign_due = true;
     switch (status) {
     case STATUS_STALE:
