@@ -41,9 +41,28 @@ static void redis_queue(void *self, size_t argc, const struct span *argv)
     (void)sim_memory_owner(owner);
 }
 
+/* The command in a line, bytes that are no text as dots. */
+static void show(struct sim *sim, const struct sim_task *task, const struct span *argv, size_t argc)
+{
+    char line[240];
+    size_t len = 0;
+    if (sim->trace == NULL)
+        return;
+    for (size_t i = 0; i < argc; i++) {
+        for (size_t j = 0; j < argv[i].len && j < 60 && len < sizeof line - 2; j++) {
+            char byte = argv[i].at[j];
+            line[len++] = (char)(byte >= ' ' && byte <= '~' ? byte : '.');
+        }
+        if (len < sizeof line - 2)
+            line[len++] = ' ';
+    }
+    line[len] = '\0';
+    sim_trace(sim, task, "redis: %s", line);
+}
+
 /* Run the command at `at` of the pipeline; where the next one is. */
-static size_t run(struct redis_memory_conn *conn, const char *commands, size_t at,
-                  const struct redis_value **ret_value)
+static size_t run(struct sim *sim, const struct sim_task *task, struct redis_memory_conn *conn,
+                  const char *commands, size_t at, const struct redis_value **ret_value)
 {
     static struct span argv[ARGC_MAX];
     struct redis redis = redis_memory_port(conn);
@@ -55,6 +74,7 @@ static size_t run(struct redis_memory_conn *conn, const char *commands, size_t a
         argv[i].at = commands + at + sizeof argv[i].len;
         at += sizeof argv[i].len + argv[i].len;
     }
+    show(sim, task, argv, argc);
     redis.queue(redis.self, argc, argv);
     MUST(redis.send(redis.self, NULL) == STATUS_OK);
     MUST(redis.reply(redis.self, ret_value, NULL) == STATUS_OK);
@@ -64,9 +84,8 @@ static size_t run(struct redis_memory_conn *conn, const char *commands, size_t a
 void sim_redis_run_late(struct sim *sim, struct sim_late *late)
 {
     const struct redis_value *value = NULL;
-    (void)sim;
     for (size_t at = 0; at < late->len;)
-        at = run(late->conn, late->commands, at, &value);
+        at = run(sim, NULL, late->conn, late->commands, at, &value);
     redis_memory_disconnect(late->conn);
     free(late->commands);
 }
@@ -80,7 +99,8 @@ static void disconnect(struct sim_redis *redis, uint32_t per_mille)
         while (redis->run_at < redis->len && redis->count > 0 &&
                redis->server_epoch == sim->redis_epoch &&
                sim_random_chance(&sim->random, per_mille))
-            redis->run_at = run(redis->conn, redis->queued, redis->run_at, &value);
+            redis->run_at = run(redis->task->sim, redis->task, redis->conn, redis->queued,
+                                redis->run_at, &value);
         redis_memory_disconnect(redis->conn);
     }
     redis->conn = NULL;
@@ -160,7 +180,8 @@ static void act_out(struct sim_redis *redis, const struct sim_fault *fault)
     switch (fault->kind) {
     case SIM_FAULT_REDIS_CUT_AFTER:
         while (redis->run_at < redis->len)
-            redis->run_at = run(redis->conn, redis->queued, redis->run_at, &value);
+            redis->run_at = run(redis->task->sim, redis->task, redis->conn, redis->queued,
+                                redis->run_at, &value);
         redis->broken_after = 0;
         break;
     case SIM_FAULT_REDIS_LATE:
@@ -224,7 +245,8 @@ static enum status redis_reply(void *self, const struct redis_value **ret_value,
             *ret_value = loading(redis);
             redis->run_at = skip(redis, redis->run_at);
         } else {
-            redis->run_at = run(redis->conn, redis->queued, redis->run_at, ret_value);
+            redis->run_at = run(redis->task->sim, redis->task, redis->conn, redis->queued,
+                                redis->run_at, ret_value);
         }
         if (--redis->count == 0)
             redis->len = redis->run_at = 0;
