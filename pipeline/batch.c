@@ -164,6 +164,21 @@ static enum status write_puts(struct batch *batch, struct batch_part *part)
     return STATUS_OK;
 }
 
+int64_t batch_bucket_due(const struct batch *batch, const struct batch_part *part,
+                         const struct store_bucket *bucket)
+{
+    int64_t due_ms = INT64_MAX;
+    for (size_t i = 0; i < bucket->count; i++) {
+        const struct store_blob *blob = &bucket->blobs[i];
+        const struct batch_customer *customer =
+            batch_customer_find(batch, part, blob->customer, blob->hash);
+        MUST(customer != NULL);
+        if (!customer_is_empty(&customer->state) && customer->state.due_ms < due_ms)
+            due_ms = customer->state.due_ms;
+    }
+    return due_ms;
+}
+
 /* The exact due time of the buckets that were read whole. Customers made in this batch that fall
  * into one of them lower it when they are put (state/store.h). */
 static enum status write_sweeps(struct batch *batch, struct batch_part *part)
@@ -174,15 +189,8 @@ static enum status write_sweeps(struct batch *batch, struct batch_part *part)
         return STATUS_FULL;
     for (size_t i = 0; i < part->bucket_count; i++) {
         const struct store_bucket *bucket = &part->buckets[i];
-        sweeps[i] = (struct store_sweep){.number = bucket->number, .due_ms = INT64_MAX};
-        for (size_t j = 0; j < bucket->count; j++) {
-            const struct store_blob *blob = &bucket->blobs[j];
-            const struct batch_customer *customer =
-                batch_customer_find(batch, part, blob->customer, blob->hash);
-            MUST(customer != NULL);
-            if (!customer_is_empty(&customer->state) && customer->state.due_ms < sweeps[i].due_ms)
-                sweeps[i].due_ms = customer->state.due_ms;
-        }
+        sweeps[i] = (struct store_sweep){.number = bucket->number,
+                                         .due_ms = batch_bucket_due(batch, part, bucket)};
         if (sweeps[i].due_ms < part->due_next_ms)
             part->due_next_ms = sweeps[i].due_ms;
     }

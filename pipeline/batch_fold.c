@@ -37,10 +37,10 @@ static enum status settle_customer(struct batch_part *part, struct batch_custome
     customer->dirty = true;
     if (customer_is_empty(&customer->state)) {
         customer_init(&customer->state);
-        customer->state.params_version = part->base.params_version;
         customer->ledger.order_count = customer->ledger.event_count = 0;
         customer->ledger.changed = true;
     }
+    customer->state.params_version = part->base.params_version; /* an erasure forgets it */
     if (customer->state.due_ms == due_before_ms)
         return STATUS_OK;
     return timers_push(&part->timers,

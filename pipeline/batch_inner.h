@@ -15,6 +15,9 @@ struct batch_customer *batch_customer(struct batch *batch, struct batch_part *pa
                                       bool copy);
 struct batch_customer *batch_customer_find(const struct batch *batch, const struct batch_part *part,
                                            struct span id, uint64_t hash);
+/* The earliest due time of the customers of a bucket that was loaded, as they are now. */
+int64_t batch_bucket_due(const struct batch *batch, const struct batch_part *part,
+                         const struct store_bucket *bucket);
 /* Encode what changed, set the sweeps, append the part to the batch. */
 enum status batch_part_finish(struct batch *batch, struct batch_part *part) LC_CHECKED;
 

@@ -171,19 +171,38 @@ static enum status add_bucket(struct batch *batch, struct batch_part *part,
     return STATUS_OK;
 }
 
-/* Customers of one due time fire together or not at all (W cannot stand between them), so a tie
- * larger than the bound is read whole; the arena is the last bound. */
-static enum status load_buckets(struct batch *batch, struct batch_part *part, int64_t horizon_ms,
-                                int64_t *ret_next_ms, struct report *report)
+/* Does setting the exact times of the loaded buckets move one of them past next_ms? */
+static bool sweep_moves_on(const struct batch *batch, const struct batch_part *part,
+                           int64_t next_ms)
 {
-    size_t max = batch->ports->options.tick_buckets_max;
-    for (;; max *= 2) {
+    for (size_t i = 0; i < part->bucket_count; i++)
+        if (batch_bucket_due(batch, part, &part->buckets[i]) > next_ms)
+            return true;
+    return false;
+}
+
+/* More may be due than one batch takes: then W goes to just before the first bucket not taken. When
+ * that is no step at all, the sweep alone may be one (after a switch every bucket is said to be
+ * due); else so many customers are due in the same millisecond, and since W cannot stand between
+ * them they are taken whole: the arena is the last bound. */
+static enum status load_buckets(struct batch *batch, struct batch_part *part, int64_t horizon_ms,
+                                int64_t *ret_until_ms, struct report *report)
+{
+    const int64_t now_ms = part->base.watermark_ms;
+    for (size_t max = batch->ports->options.tick_buckets_max;; max *= 2) {
+        int64_t next_ms = INT64_MAX;
         enum status status =
             store_load_due(part->partition->store, &part->base, horizon_ms, max, &batch->arena,
-                           &part->buckets, &part->bucket_count, ret_next_ms, report);
+                           &part->buckets, &part->bucket_count, &next_ms, report);
+        for (size_t i = 0; i < part->bucket_count && status == STATUS_OK; i++)
+            status = add_bucket(batch, part, &part->buckets[i], report);
         if (status != STATUS_OK)
             return status;
-        if (*ret_next_ms > horizon_ms || *ret_next_ms - 1 > part->base.watermark_ms)
+        part->due_next_ms = next_ms;
+        *ret_until_ms = next_ms > horizon_ms   ? horizon_ms
+                        : next_ms - 1 > now_ms ? next_ms - 1
+                                               : now_ms;
+        if (*ret_until_ms > now_ms || sweep_moves_on(batch, part, next_ms))
             return STATUS_OK;
     }
 }
@@ -193,15 +212,9 @@ enum status batch_load_due(struct batch *batch, struct batch_part *part, int64_t
 {
     int64_t until_ms = horizon_ms;
     if (horizon_ms >= part->partition->due_next_ms && part->partition->present) {
-        int64_t next_ms = INT64_MAX;
-        enum status status = load_buckets(batch, part, horizon_ms, &next_ms, report);
-        for (size_t i = 0; i < part->bucket_count && status == STATUS_OK; i++)
-            status = add_bucket(batch, part, &part->buckets[i], report);
+        enum status status = load_buckets(batch, part, horizon_ms, &until_ms, report);
         if (status != STATUS_OK)
             return status;
-        part->due_next_ms = next_ms;
-        if (next_ms <= horizon_ms)
-            until_ms = next_ms - 1;
     }
     timers_init(&part->timers, &batch->arena, until_ms);
     for (uint32_t i = 0; i < part->customer_count; i++) {
