@@ -34,7 +34,7 @@ static const int64_t kit_day0 = 20000 * TEXT_MS_PER_DAY;
 
 static inline int64_t kit_at(double days)
 {
-    return kit_day0 + (int64_t)(days * (double)TEXT_MS_PER_DAY + 0.5);
+    return kit_day0 + (int64_t)(days * (double)TEXT_MS_PER_DAY + (days < 0 ? -0.5 : 0.5));
 }
 
 static inline double kit_days(int64_t ms)
