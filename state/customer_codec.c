@@ -5,10 +5,11 @@
  * and groups of zeros too. Writing and reading are the same walk over the fields (`pass_*`), so
  * that they cannot disagree. docs/FORMATS.md has the table of groups.
  *
- * A time is one integer against a base that is near it: the lowest two bits say the unit (1 ms, 2
- * seconds, 3 days), the rest how many of them it lies before the base; unit 0 is for special times
- * (0 the field's usual "none", 4 INT64_MIN, 8 INT64_MAX, 12 the time follows in full). Most event
- * times are whole seconds: five bytes instead of nine. */
+ * A time is one integer. The lowest two bits say what the rest is: 1 ms before a base that is near
+ * it, 2 whole seconds before the base's second, 3 whole days before the base, 0 a special one: 0
+ * the field's usual "none", 4 INT64_MIN, 8 INT64_MAX, 12 the time follows in full, 16 + 4n the n-th
+ * different time of this record so far (the newest order is the newest event, is when the stage
+ * began ...). */
 #include "state/customer_codec.h"
 
 #include <msgpack/pack.h>
@@ -29,7 +30,8 @@ _Static_assert(sizeof(struct purchase_day) == 16 && sizeof(struct open_order) ==
 #define ITEMS_MAX 320
 
 enum { TIME_SPECIAL, TIME_MS, TIME_SECONDS, TIME_DAYS };
-enum { SPECIAL_NONE = 0, SPECIAL_MIN = 4, SPECIAL_MAX = 8, SPECIAL_FULL = 12 };
+enum { SPECIAL_NONE = 0, SPECIAL_MIN = 4, SPECIAL_MAX = 8, SPECIAL_FULL = 12, SPECIAL_KNOWN = 16 };
+#define KNOWN_MAX 28 /* the last one still is a number of one byte */
 
 /* One group under way, written or read. */
 struct pass {
@@ -37,7 +39,9 @@ struct pass {
     int64_t item[ITEMS_MAX]; /* written so far */
     uint32_t count;
     struct mp_reader *reader;
-    uint32_t left; /* items to read; beyond them all are 0 */
+    uint32_t left;            /* items to read; beyond them all are 0 */
+    int64_t known[KNOWN_MAX]; /* different times so far, in all groups */
+    uint32_t known_count;
 };
 
 /* --- items --- */
@@ -105,8 +109,20 @@ static bool pass_bool(struct pass *pass, bool value)
 
 /* --- times --- */
 
+/* Its number among the known ones, or known_count. */
+static uint32_t time_known(const struct pass *pass, int64_t ms)
+{
+    uint32_t i = 0;
+
+    while (i < pass->known_count && pass->known[i] != ms)
+        i++;
+    return i;
+}
+
 static int64_t time_special(struct pass *pass, int64_t item, int64_t none)
 {
+    if (item >= SPECIAL_KNOWN && item < SPECIAL_KNOWN + 4 * (int64_t)pass->known_count)
+        return pass->known[(item - SPECIAL_KNOWN) / 4];
     switch (item) {
     case SPECIAL_NONE:
         return none;
@@ -122,38 +138,49 @@ static int64_t time_special(struct pass *pass, int64_t item, int64_t none)
     }
 }
 
+static int64_t second_of(int64_t ms)
+{
+    return ms / 1000 - (ms % 1000 < 0);
+}
+
 static int64_t time_read(struct pass *pass, int64_t base, int64_t none)
 {
-    static const int64_t units[] = {
-        [TIME_MS] = 1, [TIME_SECONDS] = 1000, [TIME_DAYS] = TEXT_MS_PER_DAY};
-    int64_t item = pass_item(pass, 0), unit = item & 3, before, ms;
+    int64_t item = pass_item(pass, 0), sort = item & 3, number = (item - sort) / 4, ms = none;
+    bool wraps;
 
-    if (unit == TIME_SPECIAL)
+    if (sort == TIME_SPECIAL)
         return time_special(pass, item, none);
-    if (__builtin_mul_overflow((item - unit) / 4, units[unit], &before) ||
-        __builtin_sub_overflow(base, before, &ms)) {
-        mp_fault(pass->reader, "a time overflows");
-        return none;
-    }
-    return ms;
+    if (sort == TIME_SECONDS)
+        wraps = __builtin_sub_overflow(second_of(base), number, &ms) ||
+                __builtin_mul_overflow(ms, 1000, &ms);
+    else
+        wraps = __builtin_mul_overflow(number, sort == TIME_DAYS ? TEXT_MS_PER_DAY : 1, &number) ||
+                __builtin_sub_overflow(base, number, &ms);
+    if (!wraps)
+        return ms;
+    mp_fault(pass->reader, "a time overflows");
+    return none;
 }
 
 static void time_write(struct pass *pass, int64_t ms, int64_t base, int64_t none)
 {
+    uint32_t known = time_known(pass, ms);
     int64_t before;
 
     if (ms == none || ms == INT64_MIN || ms == INT64_MAX) {
         pass_item(pass, ms == none ? SPECIAL_NONE : ms == INT64_MIN ? SPECIAL_MIN : SPECIAL_MAX);
+    } else if (known < pass->known_count) {
+        pass_item(pass, SPECIAL_KNOWN + 4 * (int64_t)known);
     } else if (__builtin_sub_overflow(base, ms, &before) || before >= INT64_MAX / 4 ||
                before <= INT64_MIN / 4) {
         pass_item(pass, SPECIAL_FULL);
         pass_item(pass, ms);
-    } else if (before % 1000 != 0 || before == 0) {
-        pass_item(pass, before * 4 + TIME_MS);
-    } else if (before % TEXT_MS_PER_DAY != 0) {
-        pass_item(pass, before / 1000 * 4 + TIME_SECONDS);
-    } else {
+    } else if (before % TEXT_MS_PER_DAY == 0) {
         pass_item(pass, before / TEXT_MS_PER_DAY * 4 + TIME_DAYS);
+    } else if (ms % 1000 == 0) {
+        pass_item(pass, (second_of(base) - ms / 1000) * 4 + TIME_SECONDS);
+    } else {
+        pass_item(pass, before * 4 + TIME_MS);
     }
 }
 
@@ -161,9 +188,13 @@ static int64_t pass_time(struct pass *pass, int64_t ms, int64_t base, int64_t no
 {
     if (base == INT64_MIN || base == INT64_MAX)
         base = BASE_MS;
-    if (!pass->writing)
-        return time_read(pass, base, none);
-    time_write(pass, ms, base, none);
+    if (pass->writing)
+        time_write(pass, ms, base, none);
+    else
+        ms = time_read(pass, base, none);
+    if (ms != none && ms != INT64_MIN && ms != INT64_MAX && pass->known_count < KNOWN_MAX &&
+        time_known(pass, ms) == pass->known_count)
+        pass->known[pass->known_count++] = ms;
     return ms;
 }
 
@@ -505,13 +536,16 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
                             struct span *ret_record)
 {
     struct customer copy = *customer; /* the walk assigns what it writes */
-    struct output output = {.len = 0};
-    struct pass pass = {.writing = true};
+    struct output output;
+    struct pass pass;
     msgpack_packer packer;
     size_t map;
     unsigned written = 0;
     char *at;
 
+    pass.writing = true;
+    pass.count = pass.known_count = 0;
+    output.len = 0;
     msgpack_packer_init(&packer, &output, output_write);
     pack_header(&packer, &pass, customer);
     map = output.len;
@@ -538,9 +572,8 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
 
 /* --- reading --- */
 
-static void read_header(struct mp_reader *reader, struct customer *customer)
+static void read_header(struct mp_reader *reader, struct pass *pass, struct customer *customer)
 {
-    struct pass pass = {.reader = reader};
     uint32_t count = mp_read_array(reader);
     int64_t version = mp_read_i64(reader);
 
@@ -548,10 +581,10 @@ static void read_header(struct mp_reader *reader, struct customer *customer)
         mp_fault(reader, "the record's version is unknown to this build");
     if (count < 4 || count > 6)
         mp_fault(reader, "the record's header is malformed");
-    pass.left = count < 4 ? 0 : count - 2;
-    customer->now_ms = pass_time(&pass, 0, BASE_MS, INT64_MIN);
-    customer->due_ms = pass_time(&pass, 0, customer->now_ms, INT64_MAX);
-    if (pass.left != 0)
+    pass->left = count < 4 ? 0 : count - 2;
+    customer->now_ms = pass_time(pass, 0, BASE_MS, INT64_MIN);
+    customer->due_ms = pass_time(pass, 0, customer->now_ms, INT64_MAX);
+    if (pass->left != 0)
         mp_fault(reader, "the record's header is malformed");
 }
 
@@ -559,13 +592,16 @@ enum status customer_decode(struct span record, struct customer *ret_customer, c
 {
     struct customer customer;
     struct mp_reader reader;
-    struct pass pass = {.reader = &reader};
+    struct pass pass;
     uint32_t present;
     int64_t next;
 
+    pass.writing = false; /* its items need no clearing */
+    pass.reader = &reader;
+    pass.known_count = 0;
     customer_init(&customer);
     mp_reader_init(&reader, record);
-    read_header(&reader, &customer);
+    read_header(&reader, &pass, &customer);
     present = mp_read_map(&reader);
     next = present > 0 ? mp_read_i64(&reader) : 0;
     for (size_t i = 0; i < GROUP_COUNT && !reader.fault; i++) {
@@ -598,8 +634,12 @@ int64_t customer_peek_due(struct span record)
 {
     struct customer customer;
     struct mp_reader reader;
+    struct pass pass;
 
+    pass.writing = false; /* its items need no clearing */
+    pass.reader = &reader;
+    pass.known_count = 0;
     mp_reader_init(&reader, record);
-    read_header(&reader, &customer);
+    read_header(&reader, &pass, &customer);
     return reader.fault ? INT64_MIN : customer.due_ms;
 }
