@@ -23,8 +23,8 @@
 #define BYTES_MIN    ((size_t)64 * 1024)
 #define CUSTOMER_MAX 128
 #define VALUE_MAX    UINT16_MAX
-#define CHANCES      32 /* entries moved to make room for one */
-#define SLACK        8  /* an eighth more room than asked for: records grow */
+#define CHANCES      256 /* entries moved to make room for one; each move was paid for by a read */
+#define SLACK        8   /* an eighth more room than asked for: records grow */
 #define ABSENT       UINT16_MAX
 
 struct entry {
@@ -198,15 +198,29 @@ static bool ring_grow(struct cache *cache)
     return true;
 }
 
-/* Let the tail pass one entry. A survivor moves to the head when there is room for it; else it is
- * evicted. */
+/* Can the entry at the tail move to the head? Once the head is below the tail it always can: what
+ * it overlaps is itself. */
+static bool head_takes_tail(struct cache *cache, size_t room)
+{
+    if (cache->head < cache->tail || cache->head + room <= cache->ring_cap)
+        return true;
+    if (cache->tail == 0)
+        return false; /* the head would come to lie on the tail: one entry a lap */
+    cache->end = cache->head;
+    cache->head = 0;
+    return true;
+}
+
+/* Let the tail pass one entry: a survivor moves to the head, any other is evicted. */
 static void tail_pass(struct cache *cache, bool keep)
 {
-    struct entry *entry = entry_at(cache, cache->tail);
+    const struct entry *entry = entry_at(cache, cache->tail);
     size_t room = entry->room, from = cache->tail;
     struct slot *slot = entry->dead ? NULL : slot_of_place(cache, from);
+    bool moves = slot && keep && head_takes_tail(cache, room);
+    bool wrapped = cache->head < cache->tail;
 
-    if (slot && keep && head_fits(cache, room)) {
+    if (moves) {
         memmove(cache->ring + cache->head, cache->ring + from, room);
         entry_at(cache, cache->head)->referenced = 0;
         slot->place = (uint32_t)(cache->head / UNIT) + 1;
@@ -216,7 +230,7 @@ static void tail_pass(struct cache *cache, bool keep)
         cache->stats.evictions++;
     }
     cache->tail = from + room;
-    if (cache->head < from && cache->tail == cache->end)
+    if (wrapped && cache->tail == cache->end)
         cache->tail = 0;
 }
 
