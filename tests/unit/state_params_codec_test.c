@@ -1,0 +1,131 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+#include "state/params_codec.h"
+
+static bool same(const struct params *left, const struct params *right)
+{
+#define PARAM(section, name, type, fallback, min, max, unit, help)                                 \
+    if (left->name != right->name)                                                                 \
+        return false;
+#include "model/params.def"
+#undef PARAM
+    for (int i = 0; i < CURRENCY_COUNT; i++)
+        if (left->rates[i].mantissa != right->rates[i].mantissa ||
+            (left->rates[i].mantissa && left->rates[i].scale != right->rates[i].scale))
+            return false;
+    return left->clock == right->clock && left->reporting == right->reporting;
+}
+
+static void test_parameters_come_back_bit_by_bit(void **state)
+{
+    struct params params, read;
+    struct report report;
+    struct arena arena;
+    struct span text;
+    char before[STORE_CFG_BYTES], after[STORE_CFG_BYTES];
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    params_default(&params);
+    params.mbg_r = 0.1 + 0.2; /* 17 digits */
+    params.mbg_alpha = 1e-300;
+    params.late_max_ms = INT64_MAX;
+    params.new_customer_value_minor = -1;
+    params.clock = FOLD_CLOCK_EVENT;
+    params.reporting = CURRENCY_CNY;
+    params.rates[CURRENCY_USD] = (struct currency_rate){INT64_C(1000000000000000), 12};
+    params.rates[CURRENCY_JPY] = (struct currency_rate){1, 0};
+    assert_int_equal(params_encode(&params, &arena, &text), STATUS_OK);
+    assert_true(text.len < PARAMS_TEXT_MAX);
+    assert_int_equal(params_decode(text, &read, &report), STATUS_OK);
+    assert_true(same(&params, &read));
+    params_fingerprint(&params, before);
+    params_fingerprint(&read, after);
+    assert_string_equal(before, after);
+    assert_int_equal(strlen(before), 16);
+    arena_fini(&arena);
+}
+
+/* Every parameter counts: changing any one of them changes the fingerprint. */
+static void test_each_parameter_is_in_the_fingerprint(void **state)
+{
+    struct params params;
+    char first[STORE_CFG_BYTES], other[STORE_CFG_BYTES];
+
+    (void)state;
+    params_default(&params);
+    params_fingerprint(&params, first);
+#define PARAM(section, name, type, fallback, min, max, unit, help)                                 \
+    params_default(&params);                                                                       \
+    params.name = params.name ? 0 : 1;                                                             \
+    params_fingerprint(&params, other);                                                            \
+    if (!strcmp(first, other))                                                                     \
+        fail_msg("%s is not in the fingerprint", #name);
+#include "model/params.def"
+#undef PARAM
+    params_default(&params);
+    params.clock = params.clock == FOLD_CLOCK_WALL ? FOLD_CLOCK_EVENT : FOLD_CLOCK_WALL;
+    params_fingerprint(&params, other);
+    assert_string_not_equal(first, other);
+    params_default(&params);
+    params.rates[CURRENCY_USD] = (struct currency_rate){92, 2};
+    params_fingerprint(&params, other);
+    assert_string_not_equal(first, other);
+}
+
+static void test_old_texts_take_defaults_and_strange_ones_are_refused(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        enum status status;
+    } rows[] = {
+        {"an empty text is all defaults", "", STATUS_OK},
+        {"a text of one known line", "mbg_r=0.5\n", STATUS_OK},
+        {"a rate", "rate.USD=92/2\n", STATUS_OK},
+        {"an unknown name", "mbg_z=0.5\n", STATUS_REJECT},
+        {"a name given twice", "mbg_r=0.5\nmbg_r=0.5\n", STATUS_REJECT},
+        {"a rate given twice", "rate.USD=92/2\nrate.USD=92/2\n", STATUS_REJECT},
+        {"no number", "mbg_r=x\n", STATUS_REJECT},
+        {"not finite", "mbg_r=1e999\n", STATUS_REJECT},
+        {"a fraction where a count belongs", "loyal_days=1.5\n", STATUS_REJECT},
+        {"a flag of 2", "calibrated=2\n", STATUS_REJECT},
+        {"a flag of 1", "calibrated=1\n", STATUS_OK},
+        {"no line end", "mbg_r=0.5", STATUS_REJECT},
+        {"no equals sign", "mbg_r\n", STATUS_REJECT},
+        {"an unknown clock", "clock=sun\n", STATUS_REJECT},
+        {"an unknown reporting currency", "reporting=XXX\n", STATUS_REJECT},
+        {"a rate of an unknown currency", "rate.ZZZ=1/0\n", STATUS_REJECT},
+        {"a rate of nothing", "rate.USD=0/0\n", STATUS_REJECT},
+        {"a rate of scale 12", "rate.USD=1/12\n", STATUS_OK},
+        {"a rate of scale 13", "rate.USD=1/13\n", STATUS_REJECT},
+        {"a rate without a scale", "rate.USD=1\n", STATUS_REJECT},
+    };
+    struct params read;
+    struct report report;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        report.code[0] = '\0';
+        if (params_decode(span_of(rows[i].text), &read, &report) != rows[i].status)
+            fail_msg("%s", rows[i].name);
+        if (rows[i].status == STATUS_REJECT)
+            assert_string_equal(report.code, "params-text");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parameters_come_back_bit_by_bit),
+        cmocka_unit_test(test_each_parameter_is_in_the_fingerprint),
+        cmocka_unit_test(test_old_texts_take_defaults_and_strange_ones_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
