@@ -77,7 +77,7 @@ static int exit_status_of(const struct runner_view *views, size_t count)
     return count > 0 && gone == count ? EXIT_OPERATOR : -1;
 }
 
-void health_of(const struct runner_view *views, size_t count, int64_t now_ms,
+void health_of(const struct runner_view *views, size_t count, int64_t now_ms, int64_t up_ms,
                struct health *ret_health)
 {
     struct health health = {.live = true, .ready = true, .settled = true, .reason = "ok"};
@@ -102,8 +102,8 @@ void health_of(const struct runner_view *views, size_t count, int64_t now_ms,
             live += views[i].partitions[j].phase == PARTITION_LIVE;
             health.lag += health_lag(&views[i].partitions[j]);
         }
-    /* Joined but nothing owned yet is start-up too; with more workers than partitions it stays so,
-     * and ready. */
+    if (health.partitions == 0 && up_ms < HEALTH_JOINING_MS)
+        because(&health, "joining", "no partition owned yet", -1);
     if (health.ready && !health.live)
         because(&health, "stalled", "a worker shows no progress", -1);
     (void)snprintf(health.status, sizeof health.status,

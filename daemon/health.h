@@ -8,6 +8,11 @@
 /* Longer without any sign of progress is a hang: a call into librdkafka may take 15 s. */
 #define HEALTH_STALL_MS 45000
 
+/* For so long a process without partitions is joining the group; then it is a standby, and ready:
+ * there can be more workers than partitions. Above the time for which a killed namesake keeps its
+ * partitions. */
+#define HEALTH_JOINING_MS 20000
+
 /* Exit statuses of the daemon (docs/OPERATIONS.md). */
 enum {
     EXIT_OPERATOR = 76, /* every partition waits for the operator's decision */
@@ -26,7 +31,8 @@ struct health {
     char status[200]; /* for people: "4 partitions live, lag 0, 12 alerts" */
 };
 
-void health_of(const struct runner_view *views, size_t count, int64_t now_ms,
+/* up_ms: since the process started. */
+void health_of(const struct runner_view *views, size_t count, int64_t now_ms, int64_t up_ms,
                struct health *ret_health);
 /* Records of a partition not applied yet; 0 while its end is not known. */
 int64_t health_lag(const struct partition_status *partition);

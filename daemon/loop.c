@@ -17,8 +17,6 @@
 #include "daemon/notify.h"
 
 #define TICK_MS 200
-#define READY_MS_MAX                                                                               \
-    20000 /* READY is told by then in any case, with STATUS saying what is waited for */
 
 struct loop {
     const struct loop_options *options;
@@ -44,7 +42,8 @@ static void look(const struct loop *loop, struct runner_view *views, struct heal
 {
     for (int i = 0; i < loop->options->workers; i++)
         runner_view(loop->runners[i], &views[i]);
-    health_of(views, (size_t)loop->options->workers, now_ms(loop), ret_health);
+    health_of(views, (size_t)loop->options->workers, now_ms(loop), now_ms(loop) - loop->began_ms,
+              ret_health);
 }
 
 /* --- pages, in the admin's thread --- */
@@ -183,8 +182,7 @@ static void tell(struct loop *loop, const struct health *health)
     if (!loop->stop_at_ms)
         notify_status(&loop->notify, now, health->status);
     /* Waiting for Kafka or Redis is a working state: systemd must not restart us for it. */
-    if ((health->settled && (health->partitions > 0 || !health->ready)) ||
-        now - loop->began_ms > READY_MS_MAX)
+    if (health->settled && (health->ready || strncmp(health->reason, "joining", 7) != 0))
         notify_ready(&loop->notify);
     notify_watchdog(&loop->notify, now, health->live);
     if (health->ready && health->partitions > 0 && !loop->told_ready) {

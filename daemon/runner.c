@@ -222,7 +222,7 @@ static void run(struct runner *runner)
         if (end || atomic_load(&runner->stop))
             break;
         (void)pthread_mutex_lock(&runner->lock);
-        runner->restarts++;
+        runner->restarts += status == STATUS_OK;
         (void)pthread_mutex_unlock(&runner->lock);
         backoff_fail(&backoff, clock_mono_ms(&runner->clock));
         for (int64_t now = clock_mono_ms(&runner->clock);

@@ -18,7 +18,6 @@
 #include "pipeline/kafka_source.h"
 #include "state/redis_client.h"
 
-
 struct connection { /* of one partition */
     int32_t partition;
     struct redis_client *client;

@@ -24,6 +24,14 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
         handle->options->log.line(handle->options->log.self, level, facility, text);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Runs in the thread that polls, so plain fields will do. */
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
@@ -35,6 +43,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
      */
     if (strstr(reason, "TxnCoordinator"))
         handle->coordinator_lost++;
+    if (strstr(reason, "GroupCoordinator"))
+        handle->group_trouble_ms = now_ms();
     if (err == RD_KAFKA_RESP_ERR__FATAL)
         return; /* kafka_handle_fatal has the words */
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)
@@ -56,6 +66,7 @@ enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_op
 
     handle->options = options;
     handle->coordinator_lost = 0;
+    handle->group_trouble_ms = 0;
     handle->problem.code[0] = '\0';
     status = kafka_conf_new(options, role, &conf, report);
     if (status != STATUS_OK)
@@ -84,6 +95,13 @@ enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report 
 
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;
+    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && handle->group_trouble_ms != 0 &&
+        now_ms() - handle->group_trouble_ms < KAFKA_GROUP_TROUBLE_MS) {
+        report_set(report, "group-rejoin",
+                   "the group took our own second attempt to join for another process's, after "
+                   "trouble with Kafka; joining anew");
+        return STATUS_FATAL;
+    }
     if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
         report_set(report, "instance-fenced",
                    "another process with the instance name \"%s\" joined group \"%s\"; this one "

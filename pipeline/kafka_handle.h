@@ -9,12 +9,16 @@
 
 #include "pipeline/kafka_conf.h"
 
+#define KAFKA_GROUP_TROUBLE_MS                                                                     \
+    60000 /* twice the time for which librdkafka keeps quiet about a repeated error */
+
 struct kafka_handle {
     rd_kafka_t *rk; /* NULL: closed */
     const struct kafka_options *options;
     struct report problem; /* of the error callback, until taken; code empty: none */
     unsigned
         coordinator_lost; /* disconnects of the transaction coordinator since kafka_handle_open */
+    int64_t group_trouble_ms; /* mono: the last trouble with the group's coordinator; 0 never */
     bool abandoned; /* a client would not end: its threads may still call back, so never free this
                        memory */
 };
@@ -24,7 +28,12 @@ struct kafka_handle {
 enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_options *options,
                               enum kafka_role role, void (*prepare)(rd_kafka_conf_t *conf),
                               struct report *report) LC_CHECKED;
-/* STATUS_OK, or FENCED / FATAL with words when the client is dead. */
+/* STATUS_OK, or FENCED / FATAL with words when the client is dead.
+ *
+ * A static member can fence itself: its JoinGroup times out on a stalled broker, it sends another,
+ * and the broker then executes both (seen with Kafka 4.1 stopped for 14 s). So being fenced within
+ * KAFKA_GROUP_TROUBLE_MS of trouble with the coordinator is FATAL: join anew. Should there be
+ * another process of our name after all, that fences it, and one of the two remains. */
 enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report *report) LC_CHECKED;
 /* Move the last problem into report, if there is one. */
 void kafka_handle_problem(struct kafka_handle *handle, struct report *report);

@@ -78,14 +78,14 @@ static bool is_stale(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
            err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-           err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+           err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
+           err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID; /* the source finds out by whom */
 }
 
 /* Consumes error. Of a call before EndTxn. A fenced *producer* is FATAL, not FENCED: the broker
  * fences one as well whose transaction timed out while the process was paused. Two processes of one
  * name are told apart by the group (source: FENCED). */
-static enum status judge(struct kafka_sink *sink, rd_kafka_error_t *error, const char *what,
-                         struct report *report)
+static enum status judge(rd_kafka_error_t *error, const char *what, struct report *report)
 {
     rd_kafka_resp_err_t err;
     enum status status;
@@ -93,13 +93,7 @@ static enum status judge(struct kafka_sink *sink, rd_kafka_error_t *error, const
     if (!error)
         return STATUS_OK;
     err = rd_kafka_error_code(error);
-    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
-        status = STATUS_FENCED;
-        report_set(
-            report, "instance-fenced",
-            "another process with the instance name \"%s\" joined group \"%s\"; this one stops",
-            sink->options->instance, sink->options->group);
-    } else if (is_fenced(err) || rd_kafka_error_is_fatal(error)) {
+    if (is_fenced(err) || rd_kafka_error_is_fatal(error)) {
         status = STATUS_FATAL;
         report_set(report, is_fenced(err) ? "producer-fenced" : "producer-fatal",
                    "%s: %s (%s); taking a new producer and reading the position again", what,
@@ -196,7 +190,7 @@ static enum status flush(struct kafka_sink *sink, struct report *report)
 static enum status warm_up(struct kafka_sink *sink, struct report *report)
 {
     enum status status =
-        judge(sink, rd_kafka_begin_transaction(sink->handle.rk), "first transaction", report);
+        judge(rd_kafka_begin_transaction(sink->handle.rk), "first transaction", report);
 
     if (status != STATUS_OK)
         return status;
@@ -206,8 +200,8 @@ static enum status warm_up(struct kafka_sink *sink, struct report *report)
     sink->failed = 0;
     if (status != STATUS_OK)
         return status == STATUS_RETRY ? STATUS_FATAL : status;
-    status = judge(sink, rd_kafka_abort_transaction(sink->handle.rk, CALL_MS), "first transaction",
-                   report);
+    status =
+        judge(rd_kafka_abort_transaction(sink->handle.rk, CALL_MS), "first transaction", report);
     return status == STATUS_OK ? STATUS_OK : STATUS_FATAL;
 }
 
@@ -293,7 +287,7 @@ static enum status sink_begin(void *self, struct report *report)
     if (!sink->options->embedded) {
         status = coordinator_lost(sink, "between transactions", report);
         if (status == STATUS_OK)
-            status = judge(sink, rd_kafka_begin_transaction(sink->handle.rk), "begin", report);
+            status = judge(rd_kafka_begin_transaction(sink->handle.rk), "begin", report);
     }
     sink->failed = 0;
     sink->offset_count = 0;
@@ -424,9 +418,9 @@ static enum status sink_offsets(void *self, const struct sink_offset *offsets, s
             at->metadata_size = offsets[i].metadata.len;
         }
     }
-    status = judge(
-        sink, rd_kafka_send_offsets_to_transaction(sink->handle.rk, list, membership.impl, CALL_MS),
-        "offsets", report);
+    status =
+        judge(rd_kafka_send_offsets_to_transaction(sink->handle.rk, list, membership.impl, CALL_MS),
+              "offsets", report);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }

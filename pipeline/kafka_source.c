@@ -392,7 +392,10 @@ static rd_kafka_resp_err_t assign_all(struct kafka_source *source,
 
     for (size_t i = 0; i < count; i++)
         list_add(source, list, starts[i].partition, begin_at(&starts[i]));
-    err = rd_kafka_assign(source->group.rk, list);
+    /* An empty list is the answer to an empty assignment; to a revocation the answer is none, and
+     * librdkafka would wait for it for ever. */
+    err = rd_kafka_assign(source->group.rk,
+                          count == 0 && source->unanswered != SOURCE_ASSIGNED ? NULL : list);
     rd_kafka_topic_partition_list_destroy(list);
     return err;
 }
