@@ -162,7 +162,8 @@ struct sim {
     bool stopping;
     /* What may have been lost for good, by partition: then stopping with a report is right. */
     bool low_moved[SIM_PARTITIONS_MAX], may_lose[SIM_PARTITIONS_MAX], rewritten[SIM_PARTITIONS_MAX];
-    bool stopped[SIM_PARTITIONS_MAX]; /* the worker said so */
+    bool stopped[SIM_PARTITIONS_MAX];  /* the worker said so */
+    bool reported[SIM_PARTITIONS_MAX]; /* an error was told of it, once */
     FILE *trace;
     char violation[SIM_VIOLATION_MAX]; /* empty: none */
     uint64_t events, alerts;           /* of the oracle, for the summary */

@@ -20,6 +20,9 @@ static void log_line(void *self, enum worker_severity severity, int32_t partitio
     struct sim_task *task = self;
     static const char marks[] = "-*!#";
     sim_trace(task->sim, task, "%c [%d] %s: %s", marks[severity], partition, code, text);
+    if (severity == WORKER_ERROR && partition >= 0 && partition < SIM_PARTITIONS_MAX &&
+        strcmp(code, "replay-diverged") != 0)
+        task->sim->reported[partition] = true;
 }
 
 static struct sim_task *present; /* the task whose fiber runs: crash points carry no argument */

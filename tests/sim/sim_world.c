@@ -143,8 +143,11 @@ static int64_t position_in_redis(struct sim *sim, int32_t partition, struct stor
 
 static void rolled_back(struct sim *sim, bool break_connections)
 {
-    for (int i = 0; i < SIM_PARTITIONS_MAX; i++)
+    for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
         sim->may_lose[i] = sim->may_lose[i] || sim->low_moved[i];
+        /* The hash that would give the new topic away is gone as well: see rewrite(). */
+        sim->reported[i] = sim->reported[i] || sim->rewritten[i];
+    }
     if (break_connections)
         sim->redis_epoch++;
 }
@@ -171,6 +174,15 @@ static void rewrite(struct sim *sim, const struct sim_fault *fault)
 {
     int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
     struct sim_log *log = &sim->kafka.log[SIM_INPUT][partition];
+    const struct sim_txn_offset *committed = &sim->kafka.committed[partition];
+    struct store_meta meta;
+    int64_t unused = -1;
+    struct span none;
+    /* What stands between R and K is compared with nothing when it is replayed: a topic that is
+     * rewritten in that moment is the one loss nobody can see (docs/DESIGN.md). */
+    if (sim_kafka_committed(&sim->kafka, partition, &unused, &none) == SIM_WAIT ||
+        (committed->present && committed->offset > position_in_redis(sim, partition, &meta)))
+        return;
     int64_t end = fault->kind == SIM_FAULT_RECREATE ? 0 : log->end - 1 - fault->choice / 8 % 10;
     sim->may_lose[partition] = sim->rewritten[partition] = true;
     if (sim->publisher[partition] != NULL)
@@ -436,14 +448,24 @@ static void world_step(struct sim *sim)
     }
 }
 
+static bool name_lives(const struct sim *sim, const struct sim_task *but)
+{
+    for (int i = 0; i < SIM_TASKS_MAX; i++)
+        if (&sim->tasks[i] != but && sim->tasks[i].state == SIM_TASK_RUNS &&
+            sim->tasks[i].name == but->name)
+            return true;
+    return false;
+}
+
 static void ended(struct sim *sim, struct sim_task *task)
 {
     size_t left = sim_memory_blocks(task->id);
     sim_trace(sim, task, "ends: %s", status_name(task->last));
     if (left > 0)
         sim_violate(sim, "a worker that was closed left %zu blocks of memory", left);
-    if (task->last == STATUS_FENCED && !task->zombie)
-        task->restart_ms = sim->now_ms + 1000; /* the operator looks at it */
+    if (task->last ==
+        STATUS_FENCED) /* the unit does not restart it; the operator does if nobody is left */
+        task->restart_ms = name_lives(sim, task) ? INT64_MAX : sim->now_ms + 1000;
     else if (task->last != STATUS_OK)
         task->restart_ms = sim->now_ms + 100;
     trouble(sim, task->restart_ms == INT64_MAX ? 0 : task->restart_ms - sim->now_ms);
@@ -626,6 +648,7 @@ bool sim_run(struct sim *sim)
     memset(sim->low_moved, 0, sizeof sim->low_moved);
     memset(sim->rewritten, 0, sizeof sim->rewritten);
     memset(sim->stopped, 0, sizeof sim->stopped);
+    memset(sim->reported, 0, sizeof sim->reported);
     sim->last_trouble_ms = sim->quiet_since_ms = 0;
     sim->quiet_mark = 0;
     sim->stopping = false;
