@@ -107,8 +107,8 @@ static enum status customer_from(struct batch *batch, struct batch_customer *cus
             return status == STATUS_FULL ? status : damaged(report, why);
     }
     if (customer->state.params_version < part->base.params_version) {
-        fold_rearm(&customer->state, part->base.switched_ms, part->base.params_version,
-                   &part->partition->params);
+        fold_rearm(&customer->state, worker_rearm_ms(customer->hash, part->base.switched_ms),
+                   part->base.params_version, &part->partition->params);
         customer->dirty = true;
     }
     customer->loaded = true;

@@ -229,7 +229,8 @@ static void redis_answer(struct batch_part *part, struct ports *ports, enum stat
     if (status == STATUS_OK) {
         redis_committed(part, ports);
         count_applied(part, ports);
-        partition_well(partition);
+        if (partition->phase != PARTITION_STOPPED)
+            partition_well(partition);
     } else if (status == STATUS_RETRY || status == STATUS_REJECT) {
         ports->stats.store_retries++;
         if (unknown && position_compare(part->next.at, part->base.at) == 0) {

@@ -112,6 +112,28 @@ enum status partition_verify(struct partition *partition, struct ports *ports,
     return STATUS_REJECT;
 }
 
+/* A replay came to K: the place the alerts were delivered up to, or another log that is only as
+ * long? */
+static bool arrived(struct partition *partition, struct ports *ports)
+{
+    const struct store_meta *meta = &partition->meta;
+    const struct delivered *delivered = &partition->delivered;
+    bool same = meta->watermark_ms == delivered->watermark_ms;
+    if (delivered->last_known)
+        same = same && meta->last_offset == delivered->last_offset &&
+               meta->last_hash == delivered->last_hash;
+    if (same || partition->loss_accepted)
+        return true;
+    struct report why;
+    report_set(&why, "replay-diverged",
+               "the records replayed up to offset %lld are not those whose alerts were delivered: "
+               "the topic was "
+               "recreated or truncated; see the runbook before starting over",
+               (long long)delivered->at.offset);
+    partition_stop(partition, ports, &why);
+    return false;
+}
+
 void partition_applied(struct partition *partition, struct ports *ports,
                        const struct store_meta *next)
 {
@@ -122,11 +144,8 @@ void partition_applied(struct partition *partition, struct ports *ports,
     if (position_compare(next->at, partition->newest) > 0)
         partition->newest = next->at;
     if (partition->phase == PARTITION_REPLAYING && !partition_replays(partition)) {
-        /* two ways to the same place: W as delivered, W as folded again */
-        if (next->watermark_ms != partition->delivered.watermark_ms && !partition->loss_accepted)
-            ports_log(ports, WORKER_ERROR, partition->number, "replay-diverged",
-                      "after the replay the watermark is %lld, delivered was %lld",
-                      (long long)next->watermark_ms, (long long)partition->delivered.watermark_ms);
+        if (!arrived(partition, ports))
+            return;
         partition->phase = PARTITION_LIVE;
         ports_log(ports, WORKER_INFO, partition->number, "live", "replay done at offset %lld",
                   (long long)next->at.offset);
@@ -144,7 +163,10 @@ struct delivered partition_delivery(const struct store_meta *meta)
     struct delivered delivered = {.at = meta->at,
                                   .control_offset = meta->control_offset,
                                   .watermark_ms = meta->watermark_ms,
-                                  .params_version = meta->params_version};
+                                  .params_version = meta->params_version,
+                                  .last_known = meta->last_offset >= 0,
+                                  .last_offset = meta->last_offset,
+                                  .last_hash = meta->last_hash};
     memcpy(delivered.cfg, meta->cfg, sizeof(delivered.cfg));
     return delivered;
 }

@@ -26,6 +26,11 @@ size_t position_metadata_encode(const struct delivered *delivered,
 
     MUST(len > 0);
     MUST(len < POSITION_METADATA_MAX);
+    if (delivered->last_known)
+        len +=
+            snprintf(ret_text + len, POSITION_METADATA_MAX - (size_t)len, ";lo=%lld;lh=%016llx",
+                     (long long)delivered->last_offset, (unsigned long long)delivered->last_hash);
+    MUST(len < POSITION_METADATA_MAX);
     return (size_t)len;
 }
 
@@ -53,7 +58,17 @@ static bool is_hex(struct span text)
     return true;
 }
 
-enum { HAS_V = 1, HAS_C = 2, HAS_CO = 4, HAS_W = 8, HAS_CFG = 16, HAS_PV = 32, HAS_ALL = 63 };
+enum {
+    HAS_V = 1,
+    HAS_C = 2,
+    HAS_CO = 4,
+    HAS_W = 8,
+    HAS_CFG = 16,
+    HAS_PV = 32,
+    HAS_ALL = 63,
+    HAS_LO = 64,
+    HAS_LH = 128
+};
 
 /* One pair into its place; its bit, 0 for a name that is not known, −1 when the value is wrong. */
 static int pair_take(struct span name, struct span value, struct delivered *delivered)
@@ -67,8 +82,10 @@ static int pair_take(struct span name, struct span value, struct delivered *deli
         memcpy(delivered->cfg, value.at, value.len);
         return HAS_CFG;
     }
+    if (span_is(name, "lh"))
+        return text_u64_hex_parse(value, &delivered->last_hash) == STATUS_OK ? HAS_LH : -1;
     if (!span_is(name, "v") && !span_is(name, "C") && !span_is(name, "CO") && !span_is(name, "W") &&
-        !span_is(name, "pv"))
+        !span_is(name, "pv") && !span_is(name, "lo"))
         return 0;
     if (text_i64_parse(value, &number) != STATUS_OK)
         return -1;
@@ -81,6 +98,10 @@ static int pair_take(struct span name, struct span value, struct delivered *deli
     if (span_is(name, "CO")) {
         delivered->control_offset = number;
         return number >= -1 ? HAS_CO : -1;
+    }
+    if (span_is(name, "lo")) {
+        delivered->last_offset = number;
+        return number >= 0 ? HAS_LO : -1;
     }
     if (span_is(name, "W")) {
         delivered->watermark_ms = number;
@@ -108,8 +129,9 @@ enum status position_metadata_decode(struct span text, struct delivered *ret_del
             return STATUS_REJECT;
         seen |= bit;
     }
-    if (seen != HAS_ALL)
+    if ((seen & HAS_ALL) != HAS_ALL || !(seen & HAS_LO) != !(seen & HAS_LH))
         return STATUS_REJECT;
+    delivered.last_known = (seen & HAS_LO) != 0;
     *ret_delivered = delivered;
     return STATUS_OK;
 }

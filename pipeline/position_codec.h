@@ -1,6 +1,6 @@
 /* position_codec: the ASCII metadata that stands beside K in the group's committed offset, and the control topic's records.
  *
- * Metadata "v=1;C=<n>;CO=<offset>;W=<ms>;cfg=<hex>;pv=<n>": with K it says that every effect of (offset, control) below
+ * Metadata "v=1;C=<n>;CO=<offset>;W=<ms>;cfg=<hex>;pv=<n>;lo=<offset>;lh=<hex>" (lo, lh: may be missing): with K it says that every effect of (offset, control) below
  * (K, C) and of timers due ≤ W has been delivered.
  * Control records (key: the partition number in ASCII; value: MessagePack) are numbered per partition from 1, each labelled with the
  * input offset it comes before. Kinds: BIRTH (first of a partition; parameters), SWITCH (parameters), TICK (watermark). */
@@ -19,6 +19,10 @@ struct delivered {
     int64_t watermark_ms;
     char cfg[STORE_CFG_BYTES];
     uint32_t params_version;
+    /* The last data record before K, when there is one: a replay that arrives at K by another record replays another log. */
+    bool last_known;
+    int64_t last_offset;
+    uint64_t last_hash; /* of its key and value */
 };
 
 size_t position_metadata_encode(const struct delivered *delivered, char ret_text[POSITION_METADATA_MAX]);

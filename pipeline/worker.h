@@ -103,6 +103,16 @@ struct worker_stats {
     size_t live_bytes;     /* arenas and cache */
 };
 
+/* A switch of parameters arms every customer's timer anew, at the earliest here: after W at the switch (so that nothing is due at
+ * W itself) and spread over an hour by the customer's hash (so that W can stand between them and a tick stays bounded).
+ * Part of the replay's determinism: never changes. */
+#define WORKER_REARM_SPREAD_MS 3600000
+static inline int64_t worker_rearm_ms(uint64_t customer_hash, int64_t switched_ms)
+{
+    return switched_ms == INT64_MIN ? INT64_MIN
+                                    : switched_ms + 1 + (int64_t)(customer_hash % WORKER_REARM_SPREAD_MS);
+}
+
 /* Ports and options are borrowed and must outlive the worker. */
 struct worker *worker_open(const struct worker_options *options, struct source source, struct sink sink,
                            struct worker_redis_factory redis, struct clock clock, struct cache *cache,
