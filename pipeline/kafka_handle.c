@@ -44,7 +44,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     if (strstr(reason, "TxnCoordinator"))
         handle->coordinator_lost++;
     if (strstr(reason, "GroupCoordinator"))
-        handle->group_trouble_ms = now_ms();
+        handle->group_trouble_until_ms = now_ms() + KAFKA_GROUP_TROUBLE_MS;
     if (err == RD_KAFKA_RESP_ERR__FATAL)
         return; /* kafka_handle_fatal has the words */
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)
@@ -66,7 +66,7 @@ enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_op
 
     handle->options = options;
     handle->coordinator_lost = 0;
-    handle->group_trouble_ms = 0;
+    handle->group_trouble_until_ms = 0;
     handle->problem.code[0] = '\0';
     status = kafka_conf_new(options, role, &conf, report);
     if (status != STATUS_OK)
@@ -95,8 +95,7 @@ enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report 
 
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;
-    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && handle->group_trouble_ms != 0 &&
-        now_ms() - handle->group_trouble_ms < KAFKA_GROUP_TROUBLE_MS) {
+    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && now_ms() < handle->group_trouble_until_ms) {
         report_set(report, "group-rejoin",
                    "the group took our own second attempt to join for another process's, after "
                    "trouble with Kafka; joining anew");
@@ -113,6 +112,14 @@ enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report 
     report_set(report, "kafka-fatal", "Kafka client is dead: %s (%s); making a new one", why,
                rd_kafka_err2name(err));
     return STATUS_FATAL;
+}
+
+void kafka_handle_joined(struct kafka_handle *handle)
+{
+    int64_t until_ms = now_ms() + KAFKA_GROUP_JOINED_MS;
+
+    if (handle->group_trouble_until_ms > until_ms)
+        handle->group_trouble_until_ms = until_ms;
 }
 
 void kafka_handle_problem(struct kafka_handle *handle, struct report *report)

@@ -9,6 +9,7 @@
 
 #include "pipeline/kafka_conf.h"
 
+#define KAFKA_GROUP_JOINED_MS 10000 /* after joining: a late request may still be executed */
 #define KAFKA_GROUP_TROUBLE_MS                                                                     \
     60000 /* twice the time for which librdkafka keeps quiet about a repeated error */
 
@@ -18,7 +19,8 @@ struct kafka_handle {
     struct report problem; /* of the error callback, until taken; code empty: none */
     unsigned
         coordinator_lost; /* disconnects of the transaction coordinator since kafka_handle_open */
-    int64_t group_trouble_ms; /* mono: the last trouble with the group's coordinator; 0 never */
+    int64_t
+        group_trouble_until_ms; /* mono: until then being fenced may be our own doing; 0 never */
     bool abandoned; /* a client would not end: its threads may still call back, so never free this
                        memory */
 };
@@ -35,6 +37,8 @@ enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_op
  * KAFKA_GROUP_TROUBLE_MS of trouble with the coordinator is FATAL: join anew. Should there be
  * another process of our name after all, that fences it, and one of the two remains. */
 enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report *report) LC_CHECKED;
+/* The group took us in. */
+void kafka_handle_joined(struct kafka_handle *handle);
 /* Move the last problem into report, if there is one. */
 void kafka_handle_problem(struct kafka_handle *handle, struct report *report);
 /* Destroys the client within timeout_ms; librdkafka's destroy can hang (its issue 4674), then the

@@ -104,10 +104,12 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
         (void)rd_kafka_assign(rk, NULL);
         return;
     }
-    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         source->change = SOURCE_ASSIGNED;
-    else
+        kafka_handle_joined(&source->group);
+    } else {
         source->change = rd_kafka_assignment_lost(rk) ? SOURCE_LOST : SOURCE_REVOKED;
+    }
     MUST(list->cnt <= SOURCE_PARTITIONS_MAX);
     source->change_count = (size_t)list->cnt;
     for (int i = 0; i < list->cnt; i++)
