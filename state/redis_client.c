@@ -5,6 +5,7 @@
  * have grown to it. */
 #include "state/redis_client.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -475,8 +476,11 @@ static enum status parse_address(struct redis_client *client, struct report *rep
 
 static bool is_local(const struct redis_client *client)
 {
-    return client->port == 0 || !strcmp(client->host, "localhost") ||
-           !strncmp(client->host, "127.", 4) || !strcmp(client->host, "::1");
+    unsigned char bytes[4];
+
+    if (client->port == 0 || !strcmp(client->host, "localhost") || !strcmp(client->host, "::1"))
+        return true;
+    return inet_pton(AF_INET, client->host, bytes) == 1 && bytes[0] == 127;
 }
 
 enum status redis_client_open(const struct redis_client_options *options,
