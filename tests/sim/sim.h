@@ -163,6 +163,7 @@ struct sim {
     /* What may have been lost for good, by partition: then stopping with a report is right. */
     bool low_moved[SIM_PARTITIONS_MAX], may_lose[SIM_PARTITIONS_MAX], rewritten[SIM_PARTITIONS_MAX];
     bool stopped[SIM_PARTITIONS_MAX];  /* the worker said so */
+    bool live[SIM_PARTITIONS_MAX];     /* a worker has it and is through with its replay */
     bool reported[SIM_PARTITIONS_MAX]; /* an error was told of it, once */
     FILE *trace;
     char violation[SIM_VIOLATION_MAX]; /* empty: none */
@@ -198,7 +199,7 @@ struct worker_redis_factory sim_redis_factory(struct sim_task *task);
 void sim_worker_main(void *task);
 /* The scheduler says whose fiber runs next. */
 void sim_worker_resumes(struct sim_task *task);
-/* Which partitions a live worker has stopped, into sim->stopped. */
+/* Which partitions a worker has stopped, which are live, into sim->stopped and sim->live. */
 void sim_worker_survey(struct sim *sim);
 
 /* Everything against an independent fold (sim_oracle.c). */

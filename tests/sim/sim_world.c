@@ -538,8 +538,8 @@ static bool at_end(struct sim *sim, uint64_t *ret_mark, int32_t *ret_partition, 
         int64_t end = sim_kafka_stable(&sim->kafka, SIM_INPUT, i);
         int64_t at = position_in_redis(sim, i, &meta);
         const struct sim_txn_offset *committed = &sim->kafka.committed[i];
-        bool done =
-            sim->stopped[i] || (at == end && committed->present && committed->offset == end);
+        bool done = sim->stopped[i] ||
+                    (sim->live[i] && at == end && committed->present && committed->offset == end);
         if (!done && all) {
             all = false;
             *ret_partition = i;
