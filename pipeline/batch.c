@@ -242,6 +242,16 @@ static enum status add_control(struct batch *batch, struct batch_part *part, enu
     part->next.params_version = record.params_version;
     part->next.switched_ms = part->next.watermark_ms;
     memcpy(part->next.cfg, ports->cfg, sizeof(part->next.cfg));
+#if defined(LC_PLANT_BIRTH_MISSING) || defined(LC_PLANT_SWITCH_UNRECORDED)
+    part->transactional = true;
+#ifdef LC_PLANT_BIRTH_MISSING
+    if (kind == CONTROL_BIRTH)
+        return STATUS_OK;
+#else
+    if (kind == CONTROL_SWITCH)
+        return STATUS_OK;
+#endif
+#endif
     return outbox_control(&part->outbox, &batch->arena, part->partition->number, &record);
 }
 

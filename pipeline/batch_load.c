@@ -105,6 +105,9 @@ static enum status customer_from(struct batch *batch, struct batch_customer *cus
         status = ledger_decode(ledger, customer->events, &batch->arena, &customer->ledger, &why);
         if (status != STATUS_OK)
             return status == STATUS_FULL ? status : damaged(report, why);
+#ifdef LC_PLANT_DEDUP_OFF
+        customer->ledger.order_count = customer->ledger.event_count = 0;
+#endif
     }
     if (customer->state.params_version < part->base.params_version) {
         fold_rearm(&customer->state, worker_rearm_ms(customer->hash, part->base.switched_ms),

@@ -98,7 +98,12 @@ static size_t queue_timers(struct store *store, const struct store_step *step,
     for (size_t i = 0; i < step->put_count; i++)
         if (step->puts[i].record.at)
             pairs_add(pairs, store_bucket_of(step->puts[i].hash, plan->buckets),
+#ifdef LC_PLANT_LATE_DUE
+                      step->puts[i].due_ms == INT64_MAX ? INT64_MAX
+                                                        : step->puts[i].due_ms + 3600000);
+#else
                       step->puts[i].due_ms);
+#endif
     for (uint32_t number = 0; step->due_all && number < plan->buckets; number++)
         pairs_add(pairs, number, step->next->watermark_ms);
     pairs_flush(pairs);
