@@ -75,9 +75,14 @@ static bool page_live(void *self, FILE *out)
 static bool page_ready(void *self, FILE *out)
 {
     struct loop *loop = self;
+    struct report report = {0};
     struct health health;
 
     look(loop, loop->admin_views, &health);
+    if (health.ready && loop->options->redis(loop->options->self, &report) != STATUS_OK) {
+        fprintf(out, "%s: %s\n", report.code, report.text);
+        return false;
+    }
     fprintf(out, "%s\n", health.reason);
     return health.ready;
 }

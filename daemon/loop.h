@@ -16,9 +16,11 @@ struct loop_options {
     const char *listen;        /* of the admin; "": none */
     const char *kafka_library; /* version, for build_info */
     int stop_ms;
-    void *self; /* of the three below */
+    void *self; /* of the functions below */
     /* Token of the admin, read anew; see wiring_token. */
     enum status (*token)(void *self, const char **ret_token, struct report *report);
+    /* Is Redis fit? Called in the admin's thread, as customer is. */
+    enum status (*redis)(void *self, struct report *report);
     enum status (*customer)(void *self, struct span id, char *buffer, size_t cap, size_t *ret_len,
                             struct report *report);
 };

@@ -213,6 +213,7 @@ static int run(const struct arguments *arguments, const struct config *config)
             .stop_ms = STOP_MS,
             .self = wiring,
             .token = token_of,
+            .redis = wiring_redis,
             .customer = wiring_customer,
         };
 

@@ -17,6 +17,7 @@
 #include "pipeline/kafka_sink.h"
 #include "pipeline/kafka_source.h"
 #include "state/redis_client.h"
+#include "state/store.h"
 
 struct connection { /* of one partition */
     int32_t partition;
@@ -351,7 +352,42 @@ struct runner_ports wiring_ports(struct wiring *wiring)
         .self = wiring, .open = open_parts, .close = close_parts, .reload = reload_parts};
 }
 
-/* --- the page of a customer --- */
+/* --- the admin's own view of Redis --- */
+
+static enum status open_page(struct wiring *wiring, struct report *report)
+{
+    enum status status;
+
+    if (wiring->page_client)
+        return STATUS_OK;
+    status = read_redis_password(&wiring->page, report);
+    if (status == STATUS_OK)
+        status = redis_client_open(&wiring->page.redis, &wiring->page_client, report);
+    return status;
+}
+
+/* Next time with the password of then. */
+static void close_page(struct wiring *wiring)
+{
+    redis_client_close(wiring->page_client);
+    wiring->page_client = NULL;
+}
+
+enum status wiring_redis(void *self, struct report *report)
+{
+    struct wiring *wiring = self;
+    enum status status = open_page(wiring, report);
+    struct redis redis;
+
+    if (status != STATUS_OK)
+        return status;
+    redis = redis_client_port(wiring->page_client);
+    status = store_server_check(&redis, report);
+    redis.forget(redis.self);
+    if (status != STATUS_OK)
+        close_page(wiring);
+    return status;
+}
 
 enum status wiring_customer(void *self, struct span id, char *buffer, size_t cap, size_t *ret_len,
                             struct report *report)
@@ -372,20 +408,13 @@ enum status wiring_customer(void *self, struct span id, char *buffer, size_t cap
         report_set(report, "starting", "the input topic has not been seen yet");
         return STATUS_RETRY;
     }
-    if (!wiring->page_client) {
-        status = read_redis_password(&wiring->page, report);
-        if (status == STATUS_OK)
-            status = redis_client_open(&wiring->page.redis, &wiring->page_client, report);
-        if (status != STATUS_OK)
-            return status;
-    }
+    status = open_page(wiring, report);
+    if (status != STATUS_OK)
+        return status;
     page.redis = redis_client_port(wiring->page_client);
     status = customer_page_write(&page, id, buffer, cap, ret_len, report);
-    if (status != STATUS_OK && status != STATUS_GONE) {
-        /* Next time with the password of then. */
-        redis_client_close(wiring->page_client);
-        wiring->page_client = NULL;
-    }
+    if (status != STATUS_OK && status != STATUS_GONE)
+        close_page(wiring);
     return status;
 }
 

@@ -21,7 +21,10 @@ struct runner_ports wiring_ports(struct wiring *wiring);
  * unreadable. */
 enum status wiring_token(struct wiring *wiring, const char **ret_token,
                          struct report *report) LC_CHECKED;
-/* For struct admin_pages; self is the wiring. */
+/* The two below use one connection of their own: the admin's thread only. self is the wiring.
+ * Is Redis there and fit? A worker without records does not ask it. */
+enum status wiring_redis(void *self, struct report *report) LC_CHECKED;
+/* For struct admin_pages. */
 enum status wiring_customer(void *self, struct span id, char *buffer, size_t cap, size_t *ret_len,
                             struct report *report) LC_CHECKED;
 
