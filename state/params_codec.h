@@ -1,6 +1,7 @@
-/* params_codec: struct params ↔ its canonical text (one `name=value` a line, every row of params.def in order, then clock, reporting
- * currency, rates), and its fingerprint. The text travels in SWITCH and BIRTH records of the control topic: a replay years later
- * folds with the numbers of then. A name missing from an old text takes its default; an unknown name is REJECT. */
+/* params_codec: struct params ↔ its canonical text (one `name=value` a line, every row of
+ * params.def in order, then clock, reporting currency, rates), and its fingerprint. The text
+ * travels in SWITCH and BIRTH records of the control topic: a replay years later folds with the
+ * numbers of then. A name missing from an old text takes its default; an unknown name is REJECT. */
 #ifndef LC_STATE_PARAMS_CODEC_H
 #define LC_STATE_PARAMS_CODEC_H
 
@@ -10,8 +11,10 @@
 
 #define PARAMS_TEXT_MAX 16384
 
-enum status params_encode(const struct params *params, struct arena *arena, struct span *ret_text) LC_CHECKED;
-enum status params_decode(struct span text, struct params *ret_params, struct report *report) LC_CHECKED;
+enum status params_encode(const struct params *params, struct arena *arena,
+                          struct span *ret_text) LC_CHECKED;
+enum status params_decode(struct span text, struct params *ret_params,
+                          struct report *report) LC_CHECKED;
 /* Hex of XXH3 of the canonical text. */
 void params_fingerprint(const struct params *params, char ret_cfg[STORE_CFG_BYTES]);
 

@@ -1,7 +1,9 @@
-/* redis: the port to a Redis server: queue commands, send them in one go, take the replies in order. state/redis_client.c is
- * the only user of hiredis; state/redis_memory.c is a small in-process server for the simulation, offline folds and tests.
+/* redis: the port to a Redis server: queue commands, send them in one go, take the replies in
+ * order. state/redis_client.c is the only user of hiredis; state/redis_memory.c is a small
+ * in-process server for the simulation, offline folds and tests.
  *
- * One struct redis is one connection: WATCH, MULTI and EXEC belong to it. Depth is bounded by the caller (one step at a time). */
+ * One struct redis is one connection: WATCH, MULTI and EXEC belong to it. Depth is bounded by the
+ * caller (one step at a time). */
 #ifndef LC_STATE_REDIS_H
 #define LC_STATE_REDIS_H
 
@@ -25,16 +27,19 @@ struct redis {
     void *self;
     /* Queue one command; bytes are copied. Errors show at send or reply. */
     void (*queue)(void *self, size_t argc, const struct span *argv);
-    /* Send what is queued, connecting first when there is no connection (authenticating, selecting). RETRY: not connected
-     * (report says why); what was queued is dropped. REJECT: the server refuses us for good (wrong password, TLS). */
+    /* Send what is queued, connecting first when there is no connection (authenticating,
+     * selecting). RETRY: not connected (report says why); what was queued is dropped. REJECT: the
+     * server refuses us for good (wrong password, TLS). */
     enum status (*send)(void *self, struct report *report) LC_CHECKED;
-    /* Next reply in order, blocking up to the command timeout. Valid until `forget`. RETRY: the connection broke: the outcome
-     * of everything unanswered is unknown, the connection is closed. An error reply is OK with type REDIS_ERROR. */
-    enum status (*reply)(void *self, const struct redis_value **ret_value, struct report *report) LC_CHECKED;
+    /* Next reply in order, blocking up to the command timeout. Valid until `forget`. RETRY: the
+     * connection broke: the outcome of everything unanswered is unknown, the connection is closed.
+     * An error reply is OK with type REDIS_ERROR. */
+    enum status (*reply)(void *self, const struct redis_value **ret_value,
+                         struct report *report) LC_CHECKED;
     /* All replies taken so far become void. */
     void (*forget)(void *self);
-    /* Number of the connection, from 1, counted up at each (re)connect: a WATCH older than this is gone. 0: not connected
-     * now; only then may the next send connect. */
+    /* Number of the connection, from 1, counted up at each (re)connect: a WATCH older than this is
+     * gone. 0: not connected now; only then may the next send connect. */
     uint64_t (*connection)(void *self);
     void (*close)(void *self); /* drop the connection now; the handle stays usable */
 };

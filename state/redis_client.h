@@ -1,4 +1,5 @@
-/* redis_client: struct redis over a real server by hiredis (≥ 0.14; TLS where hiredis ≥ 1.0 has it). */
+/* redis_client: struct redis over a real server by hiredis (≥ 0.14; TLS where hiredis ≥ 1.0 has
+ * it). */
 #ifndef LC_STATE_REDIS_CLIENT_H
 #define LC_STATE_REDIS_CLIENT_H
 
@@ -9,18 +10,20 @@ struct redis_client;
 struct redis_client_options {
     const char *address;  /* "unix:/path" or "host:port" or "[v6]:port" */
     const char *username; /* NULL: default user */
-    const char *password; /* NULL: none; read anew at every connect, so a rotated secret takes effect */
+    const char *password; /* NULL: none; read anew at every connect: secrets may rotate */
     int database;
     int connect_timeout_ms, command_timeout_ms;
     bool tls;
-    const char *tls_ca_file, *tls_cert_file, *tls_key_file, *tls_server_name; /* NULL: system CA, none, none, host */
+    const char *tls_ca_file;                  /* NULL: the system's */
+    const char *tls_cert_file, *tls_key_file; /* of this client; NULL: none */
+    const char *tls_server_name;              /* to check; NULL: the host of address */
     bool allow_plaintext; /* a remote address without TLS is refused unless set */
 };
 
-/* Does not connect yet. Copies nothing: options must outlive the client. REJECT with words when the options cannot work
- * (plaintext to a remote host, TLS not in this build). */
-enum status redis_client_open(const struct redis_client_options *options, struct redis_client **ret_client,
-                              struct report *report) LC_CHECKED;
+/* Does not connect yet. Copies nothing: options must outlive the client. REJECT with words when the
+ * options cannot work (plaintext to a remote host, TLS not in this build). */
+enum status redis_client_open(const struct redis_client_options *options,
+                              struct redis_client **ret_client, struct report *report) LC_CHECKED;
 struct redis redis_client_port(struct redis_client *client);
 void redis_client_close(struct redis_client *client); /* accepts NULL */
 

@@ -110,12 +110,7 @@ void store_queue_watch(struct store *store)
 #endif
     struct store_key meta = store_key_meta(store);
 
-#ifdef LC_PLANT_NO_WATCH
-    (void)meta;
-    STORE_QUEUE(store, SPAN_LITERAL("PING"));
-#else
     STORE_QUEUE(store, SPAN_LITERAL("WATCH"), store_key_span(&meta));
-#endif
 }
 
 void store_queue_meta(struct store *store)

@@ -63,7 +63,7 @@ static void test_each_parameter_is_in_the_fingerprint(void **state)
     params_fingerprint(&params, first);
 #define PARAM(section, name, type, fallback, min, max, unit, help)                                 \
     params_default(&params);                                                                       \
-    params.name = params.name ? 0 : 1;                                                             \
+    params.name = params.name != 0 ? 0 : 1;                                                        \
     params_fingerprint(&params, other);                                                            \
     if (!strcmp(first, other))                                                                     \
         fail_msg("%s is not in the fingerprint", #name);
