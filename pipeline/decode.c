@@ -30,7 +30,9 @@ static void attribute_put(struct event_fields *fields, enum event_field field, s
         return;
     }
     fields->seen |= UINT64_C(1) << field;
-    *event_fields_put(fields, field) = (struct event_value){.kind = EVENT_VALUE_TEXT, .text = text};
+    fields->present |= UINT64_C(1) << field;
+    fields->value[field].kind = EVENT_VALUE_TEXT;
+    fields->value[field].text = text;
 }
 
 static void version_check(struct event_fields *fields)

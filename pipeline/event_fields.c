@@ -556,25 +556,24 @@ void event_fields_finish(struct event_fields *fields, const struct record *recor
                          const struct decode_options *options, struct arena *scratch,
                          struct event *ret_event)
 {
-    struct event event = {0};
     uint32_t lacking;
 
-    identity_read(fields, scratch, &event);
+    *ret_event = (struct event){0};
+    identity_read(fields, scratch, ret_event);
     if (fields->error == DECODE_NONE)
-        type_read(fields, options, scratch, &event);
+        type_read(fields, options, scratch, ret_event);
     if (fields->error == DECODE_NONE)
-        time_read(fields, record, options, &event);
+        time_read(fields, record, options, ret_event);
     if (fields->error != DECODE_NONE)
         return;
-    event.channel = cut(text_read(fields, EVENT_FIELD_CHANNEL, scratch), KEPT_BYTES_MAX);
-    details_read(fields, options, scratch, &event);
+    ret_event->channel = cut(text_read(fields, EVENT_FIELD_CHANNEL, scratch), KEPT_BYTES_MAX);
+    details_read(fields, options, scratch, ret_event);
     if (fields->error != DECODE_NONE)
         return;
-    lacking = event_type_required(event.type) & ~event.has;
+    lacking = event_type_required(ret_event->type) & ~ret_event->has;
     if (lacking) {
-        event_fields_fail(fields, DECODE_MISSING_FIELD, "%s needs %s", event_type_title(event.type),
-                          has_name(lacking));
+        event_fields_fail(fields, DECODE_MISSING_FIELD, "%s needs %s",
+                          event_type_title(ret_event->type), has_name(lacking));
         return;
     }
-    *ret_event = event;
 }

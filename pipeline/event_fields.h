@@ -158,13 +158,6 @@ static inline bool event_fields_mark(struct event_fields *fields, enum event_fie
     return true;
 }
 
-static inline struct event_value *event_fields_put(struct event_fields *fields,
-                                                   enum event_field field)
-{
-    fields->present |= UINT64_C(1) << field;
-    return &fields->value[field];
-}
-
 static inline bool event_fields_has(const struct event_fields *fields, enum event_field field)
 {
     return fields->present >> field & 1;

@@ -7,37 +7,38 @@
 static void value_read(struct mp_reader *reader, struct event_fields *fields,
                        enum event_field field)
 {
-    struct event_value value = {.kind = EVENT_VALUE_OTHER};
+    struct event_value *value = &fields->value[field];
 
     switch (mp_peek(reader)) {
     case MP_STR:
-        value.kind = EVENT_VALUE_TEXT;
-        value.text = mp_read_str(reader);
-        if (!text_utf8_valid(value.text)) {
+        value->kind = EVENT_VALUE_TEXT;
+        value->text = mp_read_str(reader);
+        if (!text_utf8_valid(value->text)) {
             event_fields_fail(fields, DECODE_UTF8, "%s is not UTF-8", event_fields_name(field));
             return;
         }
         break;
     case MP_INT:
-        value.kind = EVENT_VALUE_INTEGER;
-        value.integer = mp_read_i64(reader);
+        value->kind = EVENT_VALUE_INTEGER;
+        value->integer = mp_read_i64(reader);
         break;
     case MP_FLOAT:
-        value.kind = EVENT_VALUE_REAL;
-        value.real = mp_read_double(reader);
+        value->kind = EVENT_VALUE_REAL;
+        value->real = mp_read_double(reader);
         break;
     case MP_BOOL:
-        value.kind = EVENT_VALUE_BOOL;
-        value.flag = mp_read_bool(reader);
+        value->kind = EVENT_VALUE_BOOL;
+        value->flag = mp_read_bool(reader);
         break;
     case MP_NIL: /* said to be absent */
         (void)mp_read_nil(reader);
         return;
     default:
+        value->kind = EVENT_VALUE_OTHER;
         mp_skip(reader);
         break;
     }
-    *event_fields_put(fields, field) = value;
+    fields->present |= UINT64_C(1) << field;
 }
 
 /* Recursion: containers are fields of the outer scopes only, so it is two deep at most. */
