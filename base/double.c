@@ -84,24 +84,50 @@ static uint64_t digits_of(struct binary binary, int scale, bool *ret_same)
     return digits;
 }
 
+/* Decimal digits of `value`, right-aligned before `end`, two at a time; the first one. */
+static char *digits_put(uint64_t value, char *end)
+{
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+
+    for (; value >= 10; value /= 100) {
+        end -= 2;
+        memcpy(end, pairs + 2 * (value % 100), 2);
+    }
+    if (value > 0)
+        *--end = (char)('0' + value);
+    return end;
+}
+
 /* digits / 10^scale without trailing zeros. */
 static size_t fixed_put(uint64_t digits, int scale, bool negative, char *ret_text)
 {
-    char reversed[24], *out = ret_text;
-    int count = 0;
+    char text[24], *end = text + sizeof(text), *first, *out = ret_text;
+    int whole;
 
+    while (scale >= 8 && digits % 100000000 == 0) {
+        digits /= 100000000;
+        scale -= 8;
+    }
     while (scale > 0 && digits % 10 == 0) {
         digits /= 10;
         scale--;
     }
-    for (; digits > 0 || count <= scale; digits /= 10)
-        reversed[count++] = (char)('0' + digits % 10);
+    first = digits_put(digits, end);
+    while (end - first <= scale) /* a zero before the point at least */
+        *--first = '0';
+    whole = (int)(end - first) - scale;
     if (negative)
         *out++ = '-';
-    while (count > 0) {
-        if (count == scale)
-            *out++ = '.';
-        *out++ = reversed[--count];
+    memcpy(out, first, (size_t)whole);
+    out += whole;
+    if (scale > 0) {
+        *out++ = '.';
+        memcpy(out, first + whole, (size_t)scale);
+        out += scale;
     }
     *out = '\0';
     return (size_t)(out - ret_text);
