@@ -3,8 +3,8 @@
  * simulation runs exactly this code.
  *
  * Keys of partition p of application app (one hash slot each, `{app:p}`):
- *   {app:p}:m    hash   the meta: token, generation, R, C, CO, W, cfg, customers, buckets, last,
- * ... {app:p}:b:N  hash   customer id → record (customer_codec.h); about 16 customers a bucket
+ *   {app:p}:m    hash   the meta: token, generation, R, C, CO, W, cfg, customers, buckets ...
+ *   {app:p}:b:N  hash   customer id → record (customer_codec.h); about 16 customers a bucket
  *   {app:p}:l:N  hash   customer id → ledger (same N)
  *   {app:p}:t    zset   N → earliest due_ms of the bucket (early is allowed, late never)
  *
