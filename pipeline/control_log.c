@@ -26,6 +26,7 @@ enum status control_log_peek(struct control_log *log, struct source *source,
     if (log->next == log->count) {
         log->count = log->next = 0;
         arena_reset(&log->arena);
+        log->at_end = false;
         int64_t end = log->from;
         enum status status =
             source->control(source->self, log->partition, log->from, CONTROL_WINDOW, &log->arena,
@@ -34,8 +35,10 @@ enum status control_log_peek(struct control_log *log, struct source *source,
             return STATUS_RETRY;
         if (end > log->from)
             log->from = end;
-        if (log->count == 0)
+        if (log->count == 0) {
+            log->at_end = true;
             return STATUS_RETRY;
+        }
     }
     const struct record *record = &log->window[log->next];
     const char *why = NULL;

@@ -14,6 +14,7 @@ struct control_log {
     int64_t from; /* control-topic offset to read on from */
     struct record *window;
     size_t count, next;
+    bool at_end; /* after a RETRY: everything visible was read; else there was no answer */
     int64_t low; /* log start of the control partition at the last read */
 };
 

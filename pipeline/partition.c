@@ -39,8 +39,9 @@ void partition_reclaim(struct partition *partition, struct ports *ports, const c
     cache_drop_partition(ports->cache, partition->number);
 #endif
     partition->phase = PARTITION_CLAIMING;
-    partition->caught_up = false;
-    partition->queue_count = partition->queue_next = 0;
+    partition->caught_up =
+        false; /* the claim waits for the pause, and at the resume the source says it anew */
+    (void)partition_drop_queue(partition);
     ports_log(ports, WORKER_NOTICE, partition->number, "reclaim", "%s: reading the state again",
               why);
 }
@@ -50,7 +51,7 @@ void partition_stop(struct partition *partition, struct ports *ports, const stru
     cache_drop_partition(ports->cache, partition->number);
     partition->phase = PARTITION_STOPPED;
     partition->problem = *why;
-    partition->queue_count = partition->queue_next = 0;
+    (void)partition_drop_queue(partition);
     ports_log(ports, WORKER_ERROR, partition->number, why->code, "%s", why->text);
 }
 

@@ -54,7 +54,9 @@ struct partition {
 
     int64_t poke_at_ms; /* in replay without records: when to look at the control log again */
     bool paused;        /* as the source was told last */
-    bool lost;          /* planted bugs only: no longer owned but still in a batch */
+    int64_t
+        fetched; /* where the source is: told, or behind the last record it brought; −1 nowhere */
+    bool lost;   /* planted bugs only: no longer owned but still in a batch */
 
     /* records of the present poll, not folded yet */
     struct record **queue;

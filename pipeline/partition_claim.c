@@ -132,13 +132,12 @@ static enum status claim_was_born(struct claim *claim, bool *ret_born)
     struct control_record record;
     int64_t offset;
     control_log_seek(&partition->control, 0);
-    partition->control.low = -1;
     enum status status = control_log_peek(&partition->control, &claim->ports->source, &record,
                                           &offset, &claim->report);
     if (status == STATUS_GONE)
         return claim_stop(claim);
-    if (status == STATUS_RETRY && partition->control.low < 0)
-        return STATUS_RETRY; /* no answer */
+    if (status == STATUS_RETRY && !partition->control.at_end)
+        return STATUS_RETRY;
     *ret_born = status == STATUS_OK || partition->control.low > 0;
     return STATUS_OK;
 }
@@ -174,6 +173,8 @@ static enum status claim_without_k(struct claim *claim, bool *ret_birth)
             at = named;
         control_log_skip(&partition->control);
     }
+    if (!partition->control.at_end)
+        return STATUS_RETRY;
     partition->delivered.at = at;
     partition->loss_accepted = true;
     ports_log(claim->ports, WORKER_WARNING, partition->number, "position-lost",
@@ -256,8 +257,10 @@ static enum status claim_check_labels(struct claim *claim, bool *ret_fits)
                                               &offset, &claim->report);
         if (status == STATUS_GONE)
             return claim_stop(claim);
-        if (status == STATUS_RETRY) /* all that is visible was read; records up to C_K must be */
-            return at.control < partition->delivered.at.control ? STATUS_RETRY : STATUS_OK;
+        if (status == STATUS_RETRY) /* records up to C_K are there: not visible yet */
+            return partition->control.at_end && at.control >= partition->delivered.at.control
+                       ? STATUS_OK
+                       : STATUS_RETRY;
         if (record.number > at.control) {
             *ret_fits = record.label >= at.offset;
             return STATUS_OK;
@@ -283,6 +286,8 @@ static enum status claim_old_params(struct claim *claim)
                                               &offset, &claim->report);
         if (status == STATUS_GONE)
             return claim_stop(claim);
+        if (status == STATUS_RETRY && !partition->control.at_end)
+            return STATUS_RETRY;
         if (status == STATUS_RETRY)
             break;
         if (record.number > partition->meta.at.control)
@@ -361,7 +366,6 @@ static enum status claim_finish(struct claim *claim)
                   (long long)partition->log_low, (long long)meta->last_offset);
     int64_t now_ms = clock_mono_ms(&ports->clock);
     partition->due_next_ms = INT64_MIN;
-    partition->caught_up = false;
     partition->tick_at_ms = partition->poke_at_ms = now_ms;
     partition->lazy_at_ms = now_ms + ports->options.lazy_commit_ms;
     partition->phase = replay ? PARTITION_REPLAYING : PARTITION_LIVE;

@@ -53,7 +53,7 @@ struct source {
     /* Headers of a record of the last batch; at most `max`, the count is returned; more than max: max + 1. */
     size_t (*headers)(void *self, const struct record *record, struct header *ret_headers, size_t max);
     /* The whole set of partitions owned now, with where each starts or goes on. Acknowledges a pending change. A partition already
-     * fetching at exactly `offset` is left alone. */
+     * fetching at exactly `offset` is left alone; one that starts, goes back or resumes says its end anew when it is there. */
     enum status (*assign)(void *self, const struct source_start *starts, size_t count, struct report *report) LC_CHECKED;
     /* K of a partition and its metadata (copied into arena); *ret_offset −1: none. Waits for stable offsets; RETRY while unknown. */
     enum status (*committed)(void *self, int32_t partition, struct arena *arena, int64_t *ret_offset,

@@ -114,7 +114,7 @@ static void claim_due(struct worker *worker)
 {
     for (size_t i = 0; i < worker->count; i++) {
         struct partition *partition = worker->partitions[i];
-        if (partition->phase != PARTITION_CLAIMING || partition->birth_due ||
+        if (partition->phase != PARTITION_CLAIMING || partition->birth_due || !partition->paused ||
             !backoff_ready(&partition->backoff, clock_mono_ms(&worker->ports.clock)))
             continue;
         if (partition_claim(partition, &worker->ports) == STATUS_OK && partition_ready(partition))
@@ -138,7 +138,9 @@ static int poll_timeout(const struct worker *worker)
     for (size_t i = 0; i < worker->count; i++) {
         const struct partition *partition = worker->partitions[i];
         int64_t due_ms = INT64_MAX;
-        if (partition->backoff.tries > 0)
+        if (partition->phase == PARTITION_CLAIMING && !partition->paused)
+            due_ms = now_ms;
+        else if (partition->backoff.tries > 0)
             due_ms = partition->backoff.until_ms;
         else if (partition->phase == PARTITION_REPLAYING)
             due_ms = partition->poke_at_ms;
@@ -211,8 +213,8 @@ static void publish(struct worker *worker)
     struct worker_stats *stats = &worker->ports.stats;
     stats->progress_ms = clock_mono_ms(&worker->ports.clock);
     cache_stats(worker->ports.cache, &stats->cache);
-    stats->live_bytes =
-        stats->cache.bytes + worker->batch.arena.bytes_held + worker->queues.bytes_held;
+    stats->live_bytes = stats->cache.bytes + worker->batch.arena.bytes_held +
+                        worker->batch.commit_arena.bytes_held + worker->queues.bytes_held;
     pthread_mutex_lock(&worker->lock);
     worker->published = *stats;
     worker->status_count = worker->count;

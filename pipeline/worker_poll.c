@@ -44,8 +44,10 @@ static enum status tell_source(struct worker *worker, struct report *report)
         struct partition *partition = worker->partitions[i];
         bool paused = wants_pause(worker, partition);
         changed = changed || paused != partition->paused;
-        partition->paused = paused;
         starts[i] = (struct source_start){partition->number, fetch_from(partition), paused};
+        if (partition->paused && !paused)
+            partition->caught_up = false; /* the source says so anew */
+        partition->paused = paused;
     }
     if (!changed)
         return STATUS_OK;

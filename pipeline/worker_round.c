@@ -175,8 +175,11 @@ static void end_hold(struct worker *worker)
 
 void worker_drop_batch(struct worker *worker)
 {
-    for (struct batch_part *part = worker->batch.parts; part != NULL; part = part->next_part)
+    for (struct batch_part *part = worker->batch.parts; part != NULL; part = part->next_part) {
         part->partition->birth_due = false; /* the next claim finds out whether it was born */
+        if (part->taken > 0)
+            part->partition->caught_up = false; /* its records will come again */
+    }
     commit_drop(&worker->batch, &worker->ports);
     worker_drop_queues(worker);
     worker->assign_due = true;
