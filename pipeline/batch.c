@@ -12,6 +12,7 @@ bool batch_init(struct batch *batch, struct ports *ports)
 {
     *batch = (struct batch){.ports = ports};
     arena_init(&batch->arena, ports->options.batch_arena_max);
+    arena_init(&batch->commit_arena, ports->options.batch_arena_max);
     batch->effects.cap = EFFECTS_PER_STEP_MAX;
     batch->effects.at = calloc(EFFECTS_PER_STEP_MAX, sizeof(*batch->effects.at));
     return batch->effects.at != NULL;
@@ -21,6 +22,7 @@ void batch_fini(struct batch *batch)
 {
     free(batch->effects.at);
     arena_fini(&batch->arena);
+    arena_fini(&batch->commit_arena);
     *batch = (struct batch){0};
 }
 

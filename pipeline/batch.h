@@ -87,6 +87,7 @@ enum batch_stage { BATCH_EMPTY, BATCH_SEND, BATCH_STORE };
 
 struct batch {
     struct arena arena;
+    struct arena commit_arena; /* of the commit alone: a batch that used its own up can be sent */
     enum batch_stage stage;
     struct batch_part *parts;
     struct batch_part *last_part;

@@ -72,10 +72,14 @@ static enum status send_offsets(struct batch *batch, struct ports *ports, struct
     size_t count = 0;
     for (const struct batch_part *part = batch->parts; part != NULL; part = part->next_part)
         count += offered(part);
-    struct sink_offset *offsets = arena_alloc(&batch->arena, (count + 1) * sizeof(*offsets));
-    char(*text)[POSITION_METADATA_MAX] = arena_alloc(&batch->arena, (count + 1) * sizeof(*text));
-    if (offsets == NULL || text == NULL)
-        return STATUS_FULL;
+    arena_reset(&batch->commit_arena);
+    struct sink_offset *offsets = arena_alloc(&batch->commit_arena, (count + 1) * sizeof(*offsets));
+    char(*text)[POSITION_METADATA_MAX] =
+        arena_alloc(&batch->commit_arena, (count + 1) * sizeof(*text));
+    if (offsets == NULL || text == NULL) {
+        report_set(report, "memory", "no memory for the offsets of %zu partitions", count);
+        return STATUS_RETRY;
+    }
     size_t i = 0;
     for (const struct batch_part *part = batch->parts; part != NULL; part = part->next_part) {
         if (!offered(part))
@@ -103,7 +107,7 @@ static enum status aborted(struct ports *ports, enum status why)
 {
     struct report ignored;
     ports->stats.transactions_aborted++;
-    if (why != STATUS_RETRY && why != STATUS_STALE && why != STATUS_FULL)
+    if (why != STATUS_RETRY && why != STATUS_STALE)
         return why;
     enum status status = ports->sink.abort(ports->sink.self, &ignored);
     if (status == STATUS_FENCED)
@@ -168,7 +172,7 @@ static enum status commit_kafka(struct batch *batch, struct ports *ports, struct
         status = STATUS_RETRY; /* as if an unknown outcome were none */
 #endif
     if (status != STATUS_OK)
-        return aborted(ports, status == STATUS_FULL ? STATUS_RETRY : status);
+        return aborted(ports, status);
     crash_point("after-commit");
     kafka_committed(batch, ports);
     return STATUS_OK;
@@ -263,6 +267,7 @@ static void settle(struct batch_part *part, struct ports *ports, bool *retry)
 static enum status commit_redis(struct batch *batch, struct ports *ports, struct report *report)
 {
     bool retry = false;
+    arena_reset(&batch->commit_arena); /* no step is under way between two calls */
     for (struct batch_part *part = batch->parts; part != NULL; part = part->next_part) {
         if ((!part->stored || part->partition->lost) && part->state == PART_BUILT)
             part->state = PART_DONE;
@@ -271,7 +276,7 @@ static enum status commit_redis(struct batch *batch, struct ports *ports, struct
         if (part->state != PART_BUILT || retry)
             continue;
         enum status status =
-            store_commit_begin(part->partition->store, &part->step, &batch->arena, report);
+            store_commit_begin(part->partition->store, &part->step, &batch->commit_arena, report);
         if (status == STATUS_OK)
             part->state = PART_BEGUN;
         else
