@@ -1,12 +1,14 @@
-/* alert_codec: one walk over the effect writes the payload, in JSON by base/json or in MessagePack
- * by msgpack-c; the members are the same, in the same order. Texts that never change (types, header
- * names) are constants of the program, the rest of the headers is one small block in the arena. */
+/* alert_codec: one walk over the effect writes the payload, in JSON or in MessagePack (by
+ * msgpack-c); the members are the same, in the same order. Every text in it is a constant of the
+ * program that needs no escape, so that JSON is memcpy: names come with their quotes and colon, a
+ * comma follows every value and becomes the bracket that closes. Texts of headers that never change
+ * are constants too; the rest of the headers is one small block in the arena. */
 #include "pipeline/alert_codec.h"
 
 #include <math.h>
 #include <msgpack/pack.h>
 
-#include "base/json.h"
+#include "base/double.h"
 #include "base/must.h"
 #include "base/text.h"
 
@@ -17,19 +19,21 @@ _Static_assert(STAGE_COUNT <= 16 && EFFECT_REASONS_MAX <= 8,
  * MessagePack wants to know. */
 struct out {
     bool msgpack;
-    struct json_writer json;
     msgpack_packer packer;
+    size_t len;
     char bytes[ALERT_VALUE_MAX];
-    size_t len; /* of MessagePack */
 };
 
-static int packer_write(void *self, const char *bytes, size_t len)
+static inline void out_bytes(struct out *out, const char *bytes, size_t len)
 {
-    struct out *out = self;
-
     MUST(len <= sizeof(out->bytes) - out->len);
     memcpy(out->bytes + out->len, bytes, len);
     out->len += len;
+}
+
+static int packer_write(void *self, const char *bytes, size_t len)
+{
+    out_bytes(self, bytes, len);
     return 0;
 }
 
@@ -37,79 +41,110 @@ static void out_init(struct out *out, bool msgpack)
 {
     out->msgpack = msgpack;
     out->len = 0;
-    json_writer_init(&out->json, out->bytes, sizeof(out->bytes));
     msgpack_packer_init(&out->packer, out, packer_write);
 }
 
-static void out_key(struct out *out, const char *key)
-{
-    if (out->msgpack)
-        msgpack_pack_str_with_body(&out->packer, key, strlen(key));
-    else
-        json_put_key(&out->json, key);
-}
+#define KEY(name)  SPAN_LITERAL("\"" name "\":")
+#define KEY_ABSENT SPAN_LITERAL("") /* of an item of an array, and of the whole */
 
-static void out_object(struct out *out, const char *key, size_t members)
-{
-    if (key)
-        out_key(out, key);
-    if (out->msgpack)
-        msgpack_pack_map(&out->packer, members);
-    else
-        json_put_object(&out->json);
-}
-
-static void out_object_end(struct out *out)
+static inline void out_key(struct out *out, struct span key)
 {
     if (!out->msgpack)
-        json_put_object_end(&out->json);
+        out_bytes(out, key.at, key.len);
+    else if (key.len > 0)
+        msgpack_pack_str_with_body(&out->packer, key.at + 1, key.len - 3);
 }
 
-static void out_null(struct out *out, const char *key)
+static void out_open(struct out *out, struct span key, size_t count, char bracket)
+{
+    out_key(out, key);
+    if (!out->msgpack)
+        out_bytes(out, &bracket, 1);
+    else if (bracket == '{')
+        msgpack_pack_map(&out->packer, count);
+    else
+        msgpack_pack_array(&out->packer, count);
+}
+
+static void out_close(struct out *out, char bracket)
+{
+    const char end[2] = {bracket, ','};
+
+    if (out->msgpack)
+        return;
+    if (out->bytes[out->len - 1] == ',')
+        out->len--;
+    out_bytes(out, end, sizeof(end));
+}
+
+static void out_null(struct out *out, struct span key)
 {
     out_key(out, key);
     if (out->msgpack)
         msgpack_pack_nil(&out->packer);
     else
-        json_put_null(&out->json);
+        out_bytes(out, "null,", 5);
 }
 
-static void out_text(struct out *out, const char *key, const char *text)
+/* `text` is a constant of the program: no quotes, no controls. NULL: null. */
+static void out_text(struct out *out, struct span key, const char *text)
 {
+    size_t len;
+
     if (!text) {
         out_null(out, key);
         return;
     }
+    len = strlen(text);
     out_key(out, key);
-    if (out->msgpack)
-        msgpack_pack_str_with_body(&out->packer, text, strlen(text));
-    else
-        json_put_text(&out->json, text);
+    if (out->msgpack) {
+        msgpack_pack_str_with_body(&out->packer, text, len);
+        return;
+    }
+    out_bytes(out, "\"", 1);
+    out_bytes(out, text, len);
+    out_bytes(out, "\",", 2);
 }
 
-static void out_i64(struct out *out, const char *key, int64_t value)
+static void out_i64(struct out *out, struct span key, int64_t value)
 {
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char text[24], *at = text + sizeof(text);
+
     out_key(out, key);
-    if (out->msgpack)
+    if (out->msgpack) {
         msgpack_pack_int64(&out->packer, value);
-    else
-        json_put_i64(&out->json, value);
+        return;
+    }
+    *--at = ',';
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0)
+        *--at = '-';
+    out_bytes(out, at, (size_t)(text + sizeof(text) - at));
 }
 
-static void out_double(struct out *out, const char *key, double value)
+static void out_double(struct out *out, struct span key, double value)
 {
+    char text[DOUBLE_TEXT_BYTES + 1];
+    size_t len;
+
     out_key(out, key);
-    if (out->msgpack)
+    if (out->msgpack) {
         msgpack_pack_double(&out->packer, value);
-    else
-        json_put_double(&out->json, value);
+        return;
+    }
+    len = double_format(value, text);
+    text[len] = ',';
+    out_bytes(out, text, len + 1);
 }
 
-static void out_bool(struct out *out, const char *key, bool value)
+static void out_bool(struct out *out, struct span key, bool value)
 {
     out_key(out, key);
     if (!out->msgpack)
-        json_put_bool(&out->json, value);
+        out_bytes(out, value ? "true," : "false,", value ? 5 : 6);
     else if (value)
         msgpack_pack_true(&out->packer);
     else
@@ -132,16 +167,16 @@ static void churn_put(struct out *out, const struct effect *effect,
                              : NULL;
 
     if (!has_churn(&effect->churn)) {
-        out_null(out, "churn");
+        out_null(out, KEY("churn"));
         return;
     }
-    out_object(out, "churn", 5);
-    out_double(out, "risk", effect->churn.risk);
-    out_text(out, "band", band);
-    out_double(out, "p_alive", effect->churn.p_alive);
-    out_i64(out, "horizon_days", options->horizon_ms / TEXT_MS_PER_DAY);
-    out_text(out, "reason", reason);
-    out_object_end(out);
+    out_open(out, KEY("churn"), 5, '{');
+    out_double(out, KEY("risk"), effect->churn.risk);
+    out_text(out, KEY("band"), band);
+    out_double(out, KEY("p_alive"), effect->churn.p_alive);
+    out_i64(out, KEY("horizon_days"), options->horizon_ms / TEXT_MS_PER_DAY);
+    out_text(out, KEY("reason"), reason);
+    out_close(out, '}');
 }
 
 static int64_t value_at_risk(const struct effect *effect)
@@ -154,23 +189,18 @@ static int64_t value_at_risk(const struct effect *effect)
 static void reasons_put(struct out *out, const struct effect *effect)
 {
     MUST(effect->reasons <= EFFECT_REASONS_MAX);
-    out_key(out, "reasons");
-    if (out->msgpack)
-        msgpack_pack_array(&out->packer, effect->reasons);
-    else
-        json_put_array(&out->json);
+    out_open(out, KEY("reasons"), effect->reasons, '[');
     for (uint8_t i = 0; i < effect->reasons; i++) {
         const struct reason *reason = &effect->reason[i];
 
-        out_object(out, NULL, 4);
-        out_text(out, "feature", reason->feature);
-        out_double(out, "value", reason->value);
-        out_double(out, "baseline", reason->baseline);
-        out_double(out, "contribution", reason->contribution);
-        out_object_end(out);
+        out_open(out, KEY_ABSENT, 4, '{');
+        out_text(out, KEY("feature"), reason->feature);
+        out_double(out, KEY("value"), reason->value);
+        out_double(out, KEY("baseline"), reason->baseline);
+        out_double(out, KEY("contribution"), reason->contribution);
+        out_close(out, '}');
     }
-    if (!out->msgpack)
-        json_put_array_end(&out->json);
+    out_close(out, ']');
 }
 
 /* "3-shipped", "4-fitted": which parameters, and whether they were fitted on own history. */
@@ -184,46 +214,46 @@ static void model_version_put(struct out *out, const struct alert_options *optio
     do
         *--at = (char)('0' + rest % 10);
     while ((rest /= 10) > 0);
-    out_text(out, "model_version", at);
+    out_text(out, KEY("model_version"), at);
 }
 
 static void payload_put(struct out *out, const struct effect *effect,
                         const struct alert_options *options)
 {
-    out_object(out, NULL, 15);
-    out_text(out, "kind", kind_label(effect->kind));
-    out_text(out, "phase", phase_label(effect->phase));
-    out_object(out, "stage", 3);
-    out_text(out, "from", stage_label(effect->from));
-    out_text(out, "to", stage_label(effect->to));
-    out_text(out, "reason", stage_reason_label(effect->stage_reason));
-    out_object_end(out);
-    out_null(out, "tier");
-    out_null(out, "class");
-    out_object(out, "value", 4);
-    out_null(out, "score");
-    out_null(out, "percentile");
-    out_i64(out, "clv_minor", effect->value.clv_minor);
-    out_text(out, "currency", currency_code(options->reporting));
-    out_object_end(out);
+    out_open(out, KEY_ABSENT, 15, '{');
+    out_text(out, KEY("kind"), kind_label(effect->kind));
+    out_text(out, KEY("phase"), phase_label(effect->phase));
+    out_open(out, KEY("stage"), 3, '{');
+    out_text(out, KEY("from"), stage_label(effect->from));
+    out_text(out, KEY("to"), stage_label(effect->to));
+    out_text(out, KEY("reason"), stage_reason_label(effect->stage_reason));
+    out_close(out, '}');
+    out_null(out, KEY("tier"));
+    out_null(out, KEY("class"));
+    out_open(out, KEY("value"), 4, '{');
+    out_null(out, KEY("score"));
+    out_null(out, KEY("percentile"));
+    out_i64(out, KEY("clv_minor"), effect->value.clv_minor);
+    out_text(out, KEY("currency"), currency_code(options->reporting));
+    out_close(out, '}');
     churn_put(out, effect, options);
-    out_i64(out, "value_at_risk_minor", value_at_risk(effect));
+    out_i64(out, KEY("value_at_risk_minor"), value_at_risk(effect));
     reasons_put(out, effect);
-    out_null(out, "clears_when");
+    out_null(out, KEY("clears_when"));
     if (effect->action) {
-        out_object(out, "action", 3);
-        out_text(out, "code", effect->action);
-        out_null(out, "channel_hint");
-        out_bool(out, "requires_approval", effect->requires_approval);
-        out_object_end(out);
+        out_open(out, KEY("action"), 3, '{');
+        out_text(out, KEY("code"), effect->action);
+        out_null(out, KEY("channel_hint"));
+        out_bool(out, KEY("requires_approval"), effect->requires_approval);
+        out_close(out, '}');
     } else {
-        out_null(out, "action");
+        out_null(out, KEY("action"));
     }
-    out_null(out, "not_before");
-    out_i64(out, "suppressed_count", 0);
-    out_i64(out, "rules_version", options->params_version);
+    out_null(out, KEY("not_before"));
+    out_i64(out, KEY("suppressed_count"), 0);
+    out_i64(out, KEY("rules_version"), options->params_version);
     model_version_put(out, options);
-    out_object_end(out);
+    out_close(out, '}');
 }
 
 /* What the headers of one alert need besides constants. */
@@ -321,9 +351,8 @@ enum status alert_encode(const struct effect *effect, struct span customer,
         return STATUS_FULL;
     out_init(&out, options->msgpack);
     payload_put(&out, effect, options);
-    MUST(!out.json.full);
     if (!out.msgpack)
-        out.len = out.json.len;
+        out.len--; /* the comma behind the whole */
     value = arena_copy(arena, out.bytes, out.len);
     if (!value)
         return STATUS_FULL;
