@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 enum { ROW_BYTES_MAX = 1 << 20 };
 
@@ -105,4 +107,42 @@ enum status csv_file_read(const char *path, csv_row_fn *row, void *self, struct 
     if (!standard)
         fclose(file);
     return status;
+}
+
+static bool named(struct span cell, const char *const names[CSV_NAMES_MAX])
+{
+    for (int i = 0; i < CSV_NAMES_MAX && names[i]; i++)
+        if (cell.len == strlen(names[i]) && strncasecmp(cell.at, names[i], cell.len) == 0)
+            return true;
+    return false;
+}
+
+bool csv_header(const struct csv_row *row, const char *const names[][CSV_NAMES_MAX], int columns,
+                int needed, int ret_at[])
+{
+    int at[CSV_COLUMNS_MAX], found = 0;
+    for (int c = 0; c < columns; c++) {
+        at[c] = -1;
+        for (size_t i = row->count; i-- > 0;)
+            if (named(row->cells[i], names[c]))
+                at[c] = (int)i;
+        found += c < needed && at[c] >= 0;
+    }
+    if (found < needed)
+        return false;
+    memcpy(ret_at, at, sizeof *at * (size_t)columns);
+    return true;
+}
+
+enum status csv_bad_row(const char *path, const struct csv_row *row, const char *why,
+                        struct span value, int64_t *skipped, struct report *report)
+{
+    if (skipped) {
+        ++*skipped;
+        return STATUS_OK;
+    }
+    report_set(report, "csv", "%s:%lld: %s, not '%.*s' (--skip-bad counts such rows and goes on)",
+               path, (long long)row->line, why, (int)(value.len > 60 ? 60 : value.len),
+               value.at ? value.at : "");
+    return STATUS_REJECT;
 }

@@ -3,6 +3,7 @@
 #ifndef LC_CTL_CSV_FILE_H
 #define LC_CTL_CSV_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/report.h"
@@ -25,5 +26,17 @@ typedef enum status csv_row_fn(void *self, const struct csv_row *row, struct rep
  * what `row` returned. */
 enum status csv_file_read(const char *path, csv_row_fn *row, void *self,
                           struct report *report) LC_CHECKED;
+
+#define CSV_NAMES_MAX 4
+
+/* True when the row names the first `needed` of the columns, each by one of its names in any case;
+ * then ret_at holds the index of every column, −1 for one that is absent. */
+bool csv_header(const struct csv_row *row, const char *const names[][CSV_NAMES_MAX], int columns,
+                int needed, int ret_at[]);
+
+/* What a reader of rows returns for a bad one: OK and one more in *skipped, or, where that is NULL,
+ * REJECT with path:line, what is wrong and the value. */
+enum status csv_bad_row(const char *path, const struct csv_row *row, const char *why,
+                        struct span value, int64_t *skipped, struct report *report) LC_CHECKED;
 
 #endif

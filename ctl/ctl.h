@@ -32,6 +32,7 @@ int tail_command(int argc, char **argv);
 int export_command(int argc, char **argv);
 int status_command(int argc, char **argv);
 int demo_command(int argc, char **argv);
+int fit_command(int argc, char **argv);
 
 /* --- options: one table a command, from which parsing and --help come --- */
 

@@ -43,7 +43,7 @@ struct import {
     int64_t bad;
 };
 
-static const char *const column_names[COLUMN_COUNT][4] = {
+static const char *const column_names[COLUMN_COUNT][CSV_NAMES_MAX] = {
     {"customer", "customer_id", "user_id", "id"},
     {"date", "time", "timestamp", "day"},
     {"amount", "total", "revenue", "spend"},
@@ -53,17 +53,7 @@ static const char *const column_names[COLUMN_COUNT][4] = {
 /* A first row that names the columns; without one they stand in the order of the table above. */
 static bool header_of(struct import *in, const struct csv_row *row)
 {
-    int at[COLUMN_COUNT] = {-1, -1, -1, -1};
-    for (size_t i = 0; i < row->count; i++)
-        for (int c = 0; c < COLUMN_COUNT; c++)
-            for (int n = 0; n < 4 && column_names[c][n]; n++)
-                if (at[c] < 0 && row->cells[i].len == strlen(column_names[c][n]) &&
-                    strncasecmp(row->cells[i].at, column_names[c][n], row->cells[i].len) == 0)
-                    at[c] = (int)i;
-    if (at[COLUMN_CUSTOMER] < 0 || at[COLUMN_DATE] < 0 || at[COLUMN_AMOUNT] < 0)
-        return false;
-    memcpy(in->at, at, sizeof at);
-    return true;
+    return csv_header(row, column_names, COLUMN_COUNT, COLUMN_AMOUNT + 1, in->at);
 }
 
 static struct span cell(const struct import *in, const struct csv_row *row, enum column column)
@@ -138,15 +128,7 @@ static enum status on_row(void *self, const struct csv_row *row, struct report *
     const char *why = row_parse(in, row, &t, &wrong);
     if (!why)
         return keep_row(in, t, cell(in, row, COLUMN_CUSTOMER), report);
-    if (in->skip_bad) {
-        in->bad++;
-        return STATUS_OK;
-    }
-    report_set(report, "import",
-               "%s:%lld: %s, not '%.*s' (--skip-bad counts such rows and goes on)", in->path,
-               (long long)row->line, why, (int)(wrong.len > 60 ? 60 : wrong.len),
-               wrong.at ? wrong.at : "");
-    return STATUS_REJECT;
+    return csv_bad_row(in->path, row, why, wrong, in->skip_bad ? &in->bad : NULL, report);
 }
 
 static struct span customer_of(const struct import *in, const struct transaction *t)

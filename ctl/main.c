@@ -13,6 +13,8 @@ static const struct ctl_command commands[] = {
     {"tail", "alerts as readable lines, or JSON", tail_command},
     {"import", "a CSV of past transactions becomes Order Completed events", import_command},
     {"simulate", "a seeded population of customers, to stdout or Kafka", simulate_command},
+    {"fit", "parameters of the models from a CSV of past transactions, with a verdict",
+     fit_command},
     {"demo", "everything at work on embedded servers", demo_command},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

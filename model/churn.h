@@ -34,6 +34,19 @@ double churn_mbg_buy_timer(struct mbg m, double x, double t_x, double from_T, do
 /* The same from h.T on, told by logit theta. */
 double churn_mbg_logit_timer(struct mbg m, struct history h, double horizon_days,
                              double logit_theta);
+
+/* --- BG/NBD, for comparison: the same parameters, but the first purchase cannot be the last, so
+ * that a one-time buyer is alive for ever. With x > 0 it is MBG/NBD with b − 1 in place of b. ---
+ */
+double churn_bg_loglik(struct mbg m, struct history h);
+double churn_bg_alive(struct mbg m, struct history h);
+double churn_bg_buy(struct mbg m, struct history h, double horizon_days);
+void churn_bg_expected_each(struct mbg m, struct history h, int count, const double days[],
+                            double ret_expected[]);
+double churn_bg_alive_timer(struct mbg m, double x, double t_x, double theta);
+double churn_bg_buy_timer(struct mbg m, double x, double t_x, double from_T, double horizon_days,
+                          double theta);
+
 /* sBG: probability to churn at the next renewal after `renewals` renewals. */
 double churn_sbg(double alpha, double beta, double renewals);
 

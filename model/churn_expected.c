@@ -68,7 +68,7 @@ static bool series_end(struct mbg m, double x, double w, const struct series *se
     const double power = exp(e * l);
     const double head = big_c * (e == 0 ? -l : -expm1(e * l) / e);
     const double value = head - power * series->sum;
-    const double loss = (head + power * series->weight) * (1 + fabs(e * l));
+    const double loss = (fabs(head) + power * series->weight) * (1 + fabs(e * l));
     *ret_expected = value;
     return series->converged && isfinite(loss) && value * SERIES_LOSS_MAX >= loss;
 }
@@ -117,11 +117,11 @@ static double integral(struct mbg m, double x, double w)
     return of.c * w - share * beta_mean(&of, true);
 }
 
-void churn_mbg_expected_each(struct mbg m, struct history h, int count, const double days[],
-                             double ret_expected[])
+/* Given that it is alive with probability `alive`. */
+static void expected_each(struct mbg m, struct history h, double alive, int count,
+                          const double days[], double ret_expected[])
 {
     struct series series[CHURN_EXPECTED_MAX];
-    const double alive = churn_mbg_alive(m, h);
     int small = 0; /* so many first ones are for the series */
     MUST(count <= CHURN_EXPECTED_MAX);
     for (int i = 0; i < count; i++) {
@@ -140,6 +140,20 @@ void churn_mbg_expected_each(struct mbg m, struct history h, int count, const do
         }
         ret_expected[i] = fmax(0, expected) * alive;
     }
+}
+
+void churn_mbg_expected_each(struct mbg m, struct history h, int count, const double days[],
+                             double ret_expected[])
+{
+    expected_each(m, h, churn_mbg_alive(m, h), count, days, ret_expected);
+}
+
+void churn_bg_expected_each(struct mbg m, struct history h, int count, const double days[],
+                            double ret_expected[])
+{
+    const double alive = churn_bg_alive(m, h);
+    m.b -= 1; /* p of those alive is distributed Beta(a, b + x) */
+    expected_each(m, h, alive, count, days, ret_expected);
 }
 
 double churn_mbg_expected(struct mbg m, struct history h, double days)

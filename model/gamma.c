@@ -35,3 +35,16 @@ double gamma_ln_scaled(double z, double s)
     }
     return z * (log(z / s) - 1) + 0.5 * (log(2 * M_PI) - log(z)) + stirling_rest(z);
 }
+
+double gamma_psi(double z)
+{
+    /* ψ(z) = ψ(z + 1) − 1/z until the asymptotic series (Abramowitz & Stegun 6.3.18) is exact. */
+    double below = 0;
+    while (z < STIRLING_MIN) {
+        below += 1 / z;
+        z += 1;
+    }
+    const double u = 1 / (z * z);
+    const double rest = u * (1.0 / 12 - u * (1.0 / 120 - u * (1.0 / 252 - u * (1.0 / 240))));
+    return log(z) - 0.5 / z - rest - below;
+}

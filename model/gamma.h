@@ -9,5 +9,7 @@ double gamma_ln(double z);
 double gamma_ln_rise(double z, double d);
 /* ln Γ(z) − z·ln s, z > 0, s > 0: taken together, since both grow like z·ln z. */
 double gamma_ln_scaled(double z, double s);
+/* ψ(z) = d ln Γ(z)/dz, z > 0; error about 1e-15 of the greater of itself and 1. */
+double gamma_psi(double z);
 
 #endif

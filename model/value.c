@@ -8,9 +8,7 @@
 #include "base/text.h"
 #include "model/gamma.h"
 
-#define VALUE_MONTHS     12
-#define VALUE_MONTH_DAYS (365.0 / 12)
-#define VALUE_MINOR_MAX  9e15 /* what JSON readers keep exact (2^53), as everywhere */
+#define VALUE_MINOR_MAX 9e15 /* what JSON readers keep exact (2^53), as everywhere */
 
 __extension__ typedef __int128 wide;
 
@@ -27,6 +25,18 @@ double value_gg_loglik(double p, double q, double gamma, double x, double mean)
            px * log1p(gamma / spend) - log(mean);
 }
 
+double value_discounted(const double expected[VALUE_MONTHS], double discount_month)
+{
+    /* Summed by parts: Σ_{i<12} E_i (f^i − f^{i+1}) + E_12 f^12. Nothing cancels. */
+    const double factor = 1 / (1 + discount_month);
+    double sum = 0, discount = 1;
+    for (int i = 0; i < VALUE_MONTHS; i++) {
+        discount *= factor;
+        sum += expected[i] * (i + 1 < VALUE_MONTHS ? discount * (1 - factor) : discount);
+    }
+    return sum;
+}
+
 /* Discounted and undiscounted expected purchase days of the next twelve months. */
 struct purchases {
     double discounted, plain;
@@ -37,23 +47,14 @@ static struct purchases purchases_expected(const struct customer *customer, int6
 {
     const struct mbg mbg = churn_mbg(params);
     const struct history history = customer_history(customer, at_ms);
-    const double factor = 1 / (1 + params->discount_month);
     double days[VALUE_MONTHS], expected[VALUE_MONTHS];
-    struct purchases sum = {0, 0};
-    double discount = 1;
     _Static_assert(VALUE_MONTHS <= CHURN_EXPECTED_MAX, "a year is asked for at once");
     for (int i = 0; i < VALUE_MONTHS; i++) {
         days[i] = (i + 1) * VALUE_MONTH_DAYS;
     }
     churn_mbg_expected_each(mbg, history, VALUE_MONTHS, days, expected);
-    /* Σ (E_i − E_{i−1}) f^i, summed by parts: Σ_{i<12} E_i (f^i − f^{i+1}) + E_12 f^12. Nothing
-     * cancels. */
-    for (int i = 0; i < VALUE_MONTHS; i++) {
-        discount *= factor;
-        sum.discounted += expected[i] * (i + 1 < VALUE_MONTHS ? discount * (1 - factor) : discount);
-    }
-    sum.plain = expected[VALUE_MONTHS - 1];
-    return sum;
+    return (struct purchases){.discounted = value_discounted(expected, params->discount_month),
+                              .plain = expected[VALUE_MONTHS - 1]};
 }
 
 /* P(ever buys) of somebody who has not: by the furthest step of the funnel. */

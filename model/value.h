@@ -11,6 +11,11 @@
 double value_gg_mean(double p, double q, double gamma, double x, double mean);
 double value_gg_loglik(double p, double q, double gamma, double x, double mean);
 
+#define VALUE_MONTHS     12
+#define VALUE_MONTH_DAYS (365.0 / 12)
+/* Σ (E_i − E_{i−1})/(1 + d)^i of the purchases expected until the end of each month i = 1..12. */
+double value_discounted(const double expected[VALUE_MONTHS], double discount_month);
+
 struct value {
     int64_t clv_minor;   /* expected 12-month value, net of service cost of the last year */
     double purchases_12; /* expected purchase days in 12 months, undiscounted */

@@ -39,6 +39,7 @@ ADAPTERS = (
     (r"microhttpd\.h", "libmicrohttpd", ("daemon/*.c",)),
     (r"systemd/", "libsystemd", ("daemon/*.c",)),
     (r"csv\.h", "libcsv", ("ctl/*.c",)),
+    (r"lbfgs\.h", "liblbfgs", ("ctl/optimum.c",)),
 )
 
 FUNCTION_LINES_MAX = 80
