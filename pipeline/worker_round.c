@@ -39,8 +39,19 @@ static enum status add_tick(struct worker *worker, struct partition *partition, 
     return status;
 }
 
+/* Is the state in Redis what we left there? An idle partition would not notice otherwise, nor that
+ * a problem is over. */
+static enum status probe(struct worker *worker, struct partition *partition, struct report *report)
+{
+    enum status status =
+        store_load(partition->store, &partition->meta, NULL, 0, &worker->batch.arena, report);
+    if (status == STATUS_OK)
+        partition_well(partition);
+    return status;
+}
+
 static enum status add_flush(struct worker *worker, struct partition *partition, int64_t now_ms,
-                             struct report *ret_report)
+                             struct report *report)
 {
     struct ports *ports = &worker->ports;
     struct batch_part *part;
@@ -53,13 +64,9 @@ static enum status add_flush(struct worker *worker, struct partition *partition,
             high > partition->log_end)
             partition->log_end = high;
     }
-    /* an idle partition would not notice that Redis lost its state */
-    struct report report = {0};
-    if (store_load(partition->store, &partition->meta, NULL, 0, &worker->batch.arena, &report) ==
-        STATUS_STALE) {
-        *ret_report = report;
-        return STATUS_STALE;
-    }
+    enum status status = probe(worker, partition, report);
+    if (status != STATUS_OK)
+        return status;
     bool moved = position_compare(partition->meta.at, partition->delivered.at) > 0;
     bool gap = partition->caught_up && partition->log_end > partition->meta.at.offset;
     return moved || gap ? batch_add_flush(&worker->batch, partition, &part) : STATUS_OK;
@@ -76,6 +83,11 @@ static enum status add_part(struct worker *worker, struct partition *partition,
         return batch_add_birth(&worker->batch, partition);
     if (!partition_ready(partition) || !backoff_ready(&partition->backoff, now_ms))
         return STATUS_OK;
+    if (partition->backoff.tries > 0) {
+        enum status status = probe(worker, partition, report);
+        if (status != STATUS_OK)
+            return status;
+    }
     if (partition_switch_due(partition, &worker->ports))
         return batch_add_switch(&worker->batch, partition);
     bool poke = partition->phase == PARTITION_REPLAYING && now_ms >= partition->poke_at_ms;
