@@ -143,8 +143,8 @@ struct customer {
     /* purchases */
     uint32_t purchase_days;  /* distinct UTC days with a purchase */
     int32_t first_day, last_day;
-    int64_t last_purchase_ms; /* event time of the newest order of last_day, midnight of it when the newest order of all was
-                               * cancelled; INT64_MIN none */
+    int64_t last_purchase_ms; /* event time of the newest purchase on last_day; midnight of it when only the day is still known,
+                               * because newer purchases were cancelled; INT64_MIN none */
     uint8_t days_kept;
     struct purchase_day days[CUSTOMER_DAYS_MAX]; /* newest distinct days, ascending */
     uint32_t late_days;      /* days counted as new because older than the kept ones: may be double */
@@ -184,7 +184,8 @@ struct customer {
     /* alerts */
     uint8_t episodes;
     struct episode episode[CUSTOMER_EPISODES_MAX];
-    uint32_t episode_count; /* ever opened */
+    uint32_t episode_count; /* number of the newest episode; begins anywhere, so that a customer forgotten and come back does not
+                             * tell an episode by an old number */
     uint32_t alert_count;   /* ever told: ce_sequence */
     int64_t erased_ms;      /* Delete: everything before is gone and ignored; INT64_MIN never */
 };

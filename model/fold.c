@@ -17,6 +17,10 @@
 #define BIN_MS      (CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY)
 #define RECENT_BINS (30 / CUSTOMER_BIN_DAYS + 1)
 
+/* Episodes of a customer that was forgotten and came back must not be told by numbers of its first
+ * life: they begin anywhere. */
+#define EPISODE_MASK UINT64_C(0x3fffffff)
+
 /* Far above what a silent customer's timers can be; more means that one does not move on. */
 #define FIRED_MAX 100000
 
@@ -28,15 +32,11 @@ static enum stage_reason reason_of_event(const struct event *event, enum stage_r
         return reason;
     if (event == NULL)
         return reason;
-    switch (event->type) {
-    case EVENT_ORDER_COMPLETED:
+    if (tally_is_purchase(event))
         return STAGE_BY_PURCHASE;
-    case EVENT_ORDER_REFUNDED:
-    case EVENT_ORDER_CANCELLED:
+    if (event->type == EVENT_ORDER_REFUNDED || event->type == EVENT_ORDER_CANCELLED)
         return STAGE_BY_REFUND;
-    default:
-        return event_type_group(event->type) == EVENT_SUBSCRIPTION ? STAGE_BY_SUBSCRIPTION : reason;
-    }
+    return event_type_group(event->type) == EVENT_SUBSCRIPTION ? STAGE_BY_SUBSCRIPTION : reason;
 }
 
 static void judge_risk(struct view *view, struct customer *customer)
@@ -98,6 +98,10 @@ static int64_t due_of(struct view *view)
                 : churn_risk_clearing(customer, view->at_ms, rule_threshold(view), view->params);
     due_ms = stage_due_given(customer, view->at_ms, risk_turns_ms, view->params);
     forget_ms = stage_forget_ms(customer, view->params);
+    /* Fold time may have run ahead of a late event by more than that (a tombstone's has): forgotten
+     * next, then. */
+    if (forget_ms <= view->at_ms)
+        forget_ms = view->at_ms + 1;
     if (forget_ms < due_ms)
         due_ms = forget_ms;
     forget_ms = episode_due(view);
@@ -244,6 +248,11 @@ static void remember(struct ledger *ledger, const struct event *event)
         ledger_add_order(ledger, fp);
     else
         ledger_add_event(ledger, event->id_fp);
+    /* A subscription's payment that names its order is that order: told again as an order it is a
+     * repeat. */
+    if (fp == 0 && tally_is_purchase(event) && (event->has & EVENT_HAS_ORDER) &&
+        !ledger_has_order(ledger, event->order_fp ^ SALT_ORDER))
+        ledger_add_order(ledger, event->order_fp ^ SALT_ORDER);
 }
 
 static enum fold_outcome erase(struct customer *customer, struct ledger *ledger,
@@ -268,7 +277,7 @@ static void judge_event(struct customer *customer, const struct event *event,
     if (event->reason != CHURN_UNKNOWN)
         customer->churn_reason = event->reason;
     /* Any purchase ends a decline: a risk that is high all the same has to stay so anew. */
-    if (event->type == EVENT_ORDER_COMPLETED && customer->last_purchase_ms == event->time_ms)
+    if (tally_is_purchase(event) && customer->last_purchase_ms == event->time_ms)
         customer->risk_since_ms = INT64_MAX;
     if (event->time_ms > customer->now_ms)
         customer->now_ms = event->time_ms;
@@ -299,6 +308,8 @@ enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
     order_seen =
         (event->has & EVENT_HAS_ORDER) && ledger_has_order(ledger, event->order_fp ^ SALT_ORDER);
     remember(ledger, event);
+    if (customer_is_empty(customer))
+        customer->episode_count = (uint32_t)(event->id_fp & EPISODE_MASK);
     tally_add(customer, event, order_seen, params);
     if (goes_the_short_way(customer, event))
         go_the_short_way(customer, event);

@@ -173,10 +173,13 @@ static void day_order_reduce(struct customer *customer, int32_t day, int64_t min
         day_remove(customer, i);
 }
 
-/* The newest order of all is known to the millisecond; of older days only the day is. */
-static void last_refresh(struct customer *customer)
+/* The newest event of each type that can be a purchase is known to the millisecond; of older days
+ * only the day is. */
+void purchase_last_refresh(struct customer *customer)
 {
-    int64_t newest_ms = customer->last_ms[EVENT_ORDER_COMPLETED];
+    static const enum event_type types[] = {EVENT_ORDER_COMPLETED, EVENT_SUBSCRIPTION_STARTED,
+                                            EVENT_SUBSCRIPTION_RENEWED,
+                                            EVENT_SUBSCRIPTION_UPGRADED};
 
     if (customer->purchase_days == 0) {
         customer->last_day = 0;
@@ -184,10 +187,14 @@ static void last_refresh(struct customer *customer)
         return;
     }
     customer->last_day = customer->days[customer->days_kept - 1].day;
-    customer->last_purchase_ms =
-        newest_ms != INT64_MIN && text_day_of(newest_ms) == customer->last_day
-            ? newest_ms
-            : customer->last_day * TEXT_MS_PER_DAY;
+    customer->last_purchase_ms = customer->last_day * TEXT_MS_PER_DAY;
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        int64_t newest_ms = customer->last_ms[types[i]];
+
+        if (newest_ms != INT64_MIN && text_day_of(newest_ms) == customer->last_day &&
+            newest_ms > customer->last_purchase_ms)
+            customer->last_purchase_ms = newest_ms;
+    }
 }
 
 /* --- open orders --- */
@@ -313,7 +320,7 @@ void purchase_complete(struct customer *customer, const struct purchase *order,
         day_order_add(customer, order->day, entry.left_minor);
         customer->orders++;
     }
-    last_refresh(customer);
+    purchase_last_refresh(customer);
     if (order->fp != 0)
         order_insert(customer, entry);
 }
@@ -333,7 +340,7 @@ static void refund_open(struct customer *customer, struct open_order *order, int
         customer->orders -= customer->orders > 0;
     }
     day_order_reduce(customer, order->day, less_minor, closes);
-    last_refresh(customer);
+    purchase_last_refresh(customer);
 }
 
 static void refund_wait(struct customer *customer, const struct purchase *refund, bool whole)

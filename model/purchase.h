@@ -15,7 +15,7 @@ struct purchase {
     int64_t minor;          /* the same in the reporting currency */
 };
 
-/* last_ms[EVENT_ORDER_COMPLETED] must be that of the order already. */
+/* last_ms[] of the event's type must count the event already. */
 void purchase_complete(struct customer *customer, const struct purchase *order,
                        const struct params *params);
 
@@ -24,6 +24,9 @@ void purchase_complete(struct customer *customer, const struct purchase *order,
  * order's reduces spend only. */
 void purchase_refund(struct customer *customer, const struct purchase *refund, bool whole,
                      bool seen, const struct params *params);
+
+/* last_day and last_purchase_ms from the kept days and last_ms[]; after each event whose type can be a purchase. */
+void purchase_last_refresh(struct customer *customer);
 
 /* Into the reporting currency; REJECT without a rate or past 9e15. */
 enum status purchase_convert(int64_t native, enum currency currency, const struct params *params,

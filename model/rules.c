@@ -245,9 +245,12 @@ static void rule_prospect_stalled(struct view *view, uint32_t instance,
 
 static void explain_onboarding_needed(struct view *view, struct effect *effect)
 {
+    int64_t active_ms = tally_active_ms(view->customer);
+
     effect->action = "education";
-    reason_add(effect, "quiet_days", days(view->at_ms - tally_active_ms(view->customer)),
-               days(view->params->onboarding_ms), 0);
+    if (active_ms != INT64_MIN) /* its one purchase may be taken back as this ends */
+        reason_add(effect, "quiet_days", days(view->at_ms - active_ms),
+                   days(view->params->onboarding_ms), 0);
 }
 
 static void rule_onboarding_needed(struct view *view, uint32_t instance,

@@ -90,7 +90,7 @@ static bool is_loyal(const struct customer *customer, int64_t at_ms, const struc
 
 static struct stage_verdict potential(const struct customer *customer)
 {
-    if (customer->count[EVENT_ORDER_COMPLETED] > 0)
+    if (customer->currencies > 0) /* it had bought */
         return (struct stage_verdict){customer->funnel, STAGE_BY_REFUND};
     if (customer->funnel == STAGE_LEAD)
         return (struct stage_verdict){STAGE_LEAD, STAGE_BY_FIRST_EVENT};

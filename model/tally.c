@@ -34,11 +34,16 @@ static const char *refuses_amount(const struct event *event, const struct params
     return NULL;
 }
 
+/* Types whose amount means something. */
+static bool has_price(enum event_type type)
+{
+    return type == EVENT_ORDER_COMPLETED || type == EVENT_ORDER_REFUNDED ||
+           type == EVENT_SERVICE_COST_RECORDED || type == EVENT_SUBSCRIPTION_STARTED ||
+           type == EVENT_SUBSCRIPTION_RENEWED || type == EVENT_SUBSCRIPTION_UPGRADED;
+}
+
 const char *tally_refuses(const struct event *event, const struct params *params)
 {
-    bool paid = event->type == EVENT_ORDER_COMPLETED || event->type == EVENT_ORDER_REFUNDED ||
-                event->type == EVENT_SERVICE_COST_RECORDED;
-
     MUST(event->type < EVENT_TYPE_COUNT);
     if (!in_range(event->time_ms))
         return "the time is out of range";
@@ -54,7 +59,7 @@ const char *tally_refuses(const struct event *event, const struct params *params
         return "the score is out of its metric's range";
     if (event->type == EVENT_ALIAS)
         return "Alias is not supported by this version";
-    if (paid && (event->has & EVENT_HAS_AMOUNT))
+    if (has_price(event->type) && (event->has & EVENT_HAS_AMOUNT))
         return refuses_amount(event, params);
     return NULL;
 }
@@ -65,9 +70,17 @@ bool tally_is_activity(enum event_type type)
            (event_type_group(type) == EVENT_ENGAGEMENT && type != EVENT_UNSUBSCRIBED);
 }
 
+bool tally_is_purchase(const struct event *event)
+{
+    if (event->type == EVENT_ORDER_COMPLETED)
+        return true;
+    return event_type_group(event->type) == EVENT_SUBSCRIPTION && has_price(event->type) &&
+           (event->has & EVENT_HAS_AMOUNT) && event->amount_minor > 0;
+}
+
 int64_t tally_active_ms(const struct customer *customer)
 {
-    int64_t newest_ms = INT64_MIN;
+    int64_t newest_ms = customer->last_purchase_ms;
 
     for (int type = 0; type < EVENT_TYPE_COUNT; type++)
         if (customer->last_ms[type] > newest_ms && tally_is_activity((enum event_type)type))
@@ -132,12 +145,10 @@ static void add_purchase(struct customer *customer, const struct event *event, b
         .native = event->amount_minor,
     };
 
-    if (event->type == EVENT_PAYMENT_FAILED || event->type == EVENT_PAYMENT_LATE)
-        return;
     if (!whole)
         MUST(purchase_convert(purchase.native, purchase.currency, params, &purchase.minor) ==
              STATUS_OK);
-    if (event->type != EVENT_ORDER_COMPLETED) {
+    if (!tally_is_purchase(event)) {
         purchase_refund(customer, &purchase, whole, order_seen, params);
         return;
     }
@@ -343,7 +354,7 @@ void tally_add(struct customer *customer, const struct event *event, bool order_
     customer->count[event->type]++;
     customer->last_ms[event->type] = later(customer->last_ms[event->type], event->time_ms);
     add_channel(customer, event);
-    if (tally_is_activity(event->type))
+    if (tally_is_activity(event->type) || tally_is_purchase(event))
         customer_activity_add(customer, text_day_of(event->time_ms), 1, 0);
 
     switch (event_type_group(event->type)) {
@@ -351,10 +362,16 @@ void tally_add(struct customer *customer, const struct event *event, bool order_
         add_funnel(customer, event);
         break;
     case EVENT_PURCHASE:
-        add_purchase(customer, event, order_seen, params);
+        if (event->type != EVENT_PAYMENT_FAILED && event->type != EVENT_PAYMENT_LATE)
+            add_purchase(customer, event, order_seen, params);
         break;
     case EVENT_SUBSCRIPTION:
         add_subscription(customer, event);
+        /* A payment told as an order, too, counts once. */
+        if (tally_is_purchase(event) && !order_seen)
+            add_purchase(customer, event, order_seen, params);
+        else
+            purchase_last_refresh(customer);
         break;
     case EVENT_SATISFACTION:
         if (event->type == EVENT_SURVEY_RESPONDED)

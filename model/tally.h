@@ -10,9 +10,11 @@ const char *tally_refuses(const struct event *event, const struct params *params
 /* order_seen: the ledger has the order the event names. */
 void tally_add(struct customer *customer, const struct event *event, bool order_seen,
                const struct params *params);
-/* A sign of life of the customer: engagement (but to unsubscribe) or an order. Counts in the activity bins. */
+/* An order, or a subscription's start, renewal or upgrade that carries an amount above zero: who pays is no lead. */
+bool tally_is_purchase(const struct event *event);
+/* A sign of life of the customer: engagement (but to unsubscribe) or an order. Counts in the activity bins, as every purchase does. */
 bool tally_is_activity(enum event_type type);
-/* Newest sign of life; INT64_MIN none. */
+/* Newest sign of life, purchases among them; INT64_MIN none. */
 int64_t tally_active_ms(const struct customer *customer);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "model/tally.h"
+
 /* --- purchases and refunds --- */
 
 struct move {
@@ -174,6 +176,68 @@ static void an_order_older_than_the_32_days_kept_counts_as_new_and_is_reported(v
     free(kit);
 }
 
+static struct event kit_payment(struct kit *kit, enum event_type type, double days, uint64_t order,
+                                int64_t minor)
+{
+    struct event event = kit_order(kit, days, order, minor);
+
+    event.type = type;
+    return event;
+}
+
+static void a_subscription_that_is_paid_for_is_a_purchase(void **state)
+{
+    static const struct {
+        const char *name;
+        enum event_type type;
+        int64_t minor;
+        uint32_t purchase_days;
+    } rows[] = {
+        {"a paid start", EVENT_SUBSCRIPTION_STARTED, 1, 1},
+        {"a paid renewal", EVENT_SUBSCRIPTION_RENEWED, 1, 1},
+        {"a paid upgrade", EVENT_SUBSCRIPTION_UPGRADED, 1, 1},
+        {"a start for nothing is none", EVENT_SUBSCRIPTION_STARTED, 0, 0},
+        {"a downgrade is none", EVENT_SUBSCRIPTION_DOWNGRADED, 1, 0},
+        {"a cancellation is none", EVENT_SUBSCRIPTION_CANCELLED, 1, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct kit *kit = kit_new();
+
+        kit_apply(kit, kit_payment(kit, rows[i].type, 0.5, 0, rows[i].minor));
+        if (kit->customer.purchase_days != rows[i].purchase_days)
+            fail_msg("%s", rows[i].name);
+        kit_assert_stage(kit, rows[i].purchase_days ? STAGE_NEW : STAGE_LEAD);
+        assert_int_equal(kit->customer.spend_minor, rows[i].purchase_days ? 1 : 0);
+        assert_int_equal(kit->customer.last_purchase_ms,
+                         rows[i].purchase_days ? kit_at(0.5) : INT64_MIN);
+        free(kit);
+    }
+}
+
+static void a_payment_told_as_an_order_too_counts_once_and_can_be_refunded(void **state)
+{
+    (void)state;
+    for (int order_first = 0; order_first < 2; order_first++) {
+        struct kit *kit = kit_new();
+        struct event order = kit_order(kit, 0, 7, 900);
+        struct event paid = kit_payment(kit, EVENT_SUBSCRIPTION_RENEWED, 0, 7, 900);
+
+        kit_apply(kit, order_first ? order : paid);
+        assert_int_equal(kit_fold(kit, order_first ? paid : order),
+                         order_first ? FOLD_APPLIED : FOLD_DUPLICATE);
+        assert_int_equal(kit->customer.spend_minor, 900);
+        assert_int_equal(kit->customer.orders, 1);
+        assert_int_equal(kit->customer.subscription.state, SUBSCRIPTION_ACTIVE);
+        kit_apply(kit, kit_refund(kit, 1, 7, -1));
+        assert_int_equal(kit->customer.spend_minor, 0);
+        kit_assert_stage(kit, STAGE_LEAD);
+        assert_int_equal(kit->customer.stage_reason, STAGE_BY_REFUND);
+        free(kit);
+    }
+}
+
 /* --- duplicates, refusals --- */
 
 static void what_was_seen_changes_nothing(void **state)
@@ -280,7 +344,7 @@ static void what_is_older_than_late_max_changes_state_and_raises_nothing(void **
         if ((kit->effects.count > 0) != rows[i].told)
             fail_msg("%s", rows[i].name);
         assert_int_equal(kit->customer.alert_count, rows[i].told);
-        assert_int_equal(kit->customer.episode_count, 1);
+        assert_int_equal(kit->customer.episode_count, order.id_fp + 1);
         free(kit);
     }
 }
@@ -451,6 +515,46 @@ static void a_prospect_erased_once_is_forgotten_back_to_its_tombstone(void **sta
     free(kit);
 }
 
+static void a_late_event_after_an_erasure_that_is_to_be_forgotten_at_once_is(void **state)
+{
+    struct kit *kit = kit_new();
+    struct event erase = kit_event(kit, EVENT_DELETE, 10);
+    struct event lead = kit_event(kit, EVENT_LEAD_CREATED, 11);
+
+    (void)state;
+    kit_apply(kit, kit_event(kit, EVENT_LEAD_CREATED, 0));
+    kit_apply(kit,
+              kit_event(kit, EVENT_DEMO_ATTENDED, 1000)); /* fold time runs ahead of the erasure */
+    kit_apply(kit, erase);
+    assert_int_equal(kit->customer.now_ms, kit_at(1000));
+    kit_apply(kit, lead);
+    kit_assert_stage(kit, STAGE_LEAD);
+    assert_int_equal(kit->customer.due_ms, kit_at(1000) + 1);
+    kit_wait(kit, 1001);
+    kit_assert_stage(kit, STAGE_NONE);
+    assert_int_equal(kit->customer.erased_ms, kit_at(10));
+    free(kit);
+}
+
+static void a_prospect_forgotten_and_come_back_tells_by_new_numbers(void **state)
+{
+    struct kit *kit = kit_new();
+    struct event lead = kit_event(kit, EVENT_LEAD_CREATED, 0);
+    uint32_t number;
+
+    (void)state;
+    kit_apply(kit, lead);
+    kit_wait(kit, 500);
+    assert_true(customer_is_empty(&kit->customer));
+    number = kit_last(kit, KIND_PROSPECT_STALLED, PHASE_RAISED)->episode;
+    lead.id_fp = 12345; /* late, from before */
+    kit_apply(kit, lead);
+    kit_wait(kit, 300);
+    assert_int_equal(kit_count(kit, KIND_PROSPECT_STALLED, PHASE_RAISED), 2);
+    assert_int_not_equal(kit_last(kit, KIND_PROSPECT_STALLED, PHASE_RAISED)->episode, number);
+    free(kit);
+}
+
 /* --- the property: statistics do not depend on order --- */
 
 static uint64_t random_of(uint64_t *seed)
@@ -490,7 +594,7 @@ static struct event random_event(struct kit *kit, uint64_t *seed)
         event.order_fp = 1 + below(seed, 8);
         /* An order is completed once: the second is a duplicate, and which is which depends on the
          * order by nature. */
-        if (type == EVENT_ORDER_COMPLETED)
+        if (tally_is_purchase(&event))
             event.order_fp = 1000 + event.id_fp;
         else if (below(seed, 2) == 0)
             event.order_fp = 1000 + 1 + below(seed, 24);
@@ -773,6 +877,8 @@ int main(void)
         cmocka_unit_test(orders_and_refunds_net_the_same_in_every_order_of_arrival),
         cmocka_unit_test(partial_refunds_in_another_currency_leave_no_crumb),
         cmocka_unit_test(an_order_older_than_the_32_days_kept_counts_as_new_and_is_reported),
+        cmocka_unit_test(a_subscription_that_is_paid_for_is_a_purchase),
+        cmocka_unit_test(a_payment_told_as_an_order_too_counts_once_and_can_be_refunded),
         cmocka_unit_test(what_was_seen_changes_nothing),
         cmocka_unit_test(a_contradiction_is_refused_with_a_reason_and_changes_nothing),
         cmocka_unit_test(what_is_older_than_late_max_changes_state_and_raises_nothing),
@@ -786,6 +892,8 @@ int main(void)
         cmocka_unit_test(new_parameters_take_effect_at_the_watermark_of_the_switch),
         cmocka_unit_test(an_erasure_leaves_a_tombstone_that_ignores_what_was_before),
         cmocka_unit_test(a_prospect_erased_once_is_forgotten_back_to_its_tombstone),
+        cmocka_unit_test(a_late_event_after_an_erasure_that_is_to_be_forgotten_at_once_is),
+        cmocka_unit_test(a_prospect_forgotten_and_come_back_tells_by_new_numbers),
         cmocka_unit_test(statistics_are_the_same_in_every_order_and_with_every_event_twice),
         cmocka_unit_test(timers_always_move_on_and_the_state_stays_sound),
         cmocka_unit_test(a_timer_that_fires_early_tells_nothing_and_changes_nothing),
