@@ -46,7 +46,7 @@ struct pass {
 
 /* --- items --- */
 
-static int64_t pass_item(struct pass *pass, int64_t value)
+static inline int64_t pass_item(struct pass *pass, int64_t value)
 {
     if (pass->writing) {
         MUST(pass->count < ITEMS_MAX);
@@ -56,11 +56,14 @@ static int64_t pass_item(struct pass *pass, int64_t value)
     if (pass->left == 0)
         return 0;
     pass->left--;
+    /* Most items are a number of one byte (positive fixint). */
+    if (pass->reader->at < pass->reader->end && *pass->reader->at < 0x80 && !pass->reader->fault)
+        return *pass->reader->at++;
     return mp_read_i64(pass->reader);
 }
 
 /* Any 64 bits, as the difference to what is expected. */
-static int64_t pass_i64(struct pass *pass, int64_t value, int64_t expected)
+static inline int64_t pass_i64(struct pass *pass, int64_t value, int64_t expected)
 {
     int64_t item = pass_item(pass, (int64_t)((uint64_t)value - (uint64_t)expected));
 
@@ -73,8 +76,8 @@ static uint64_t pass_u64(struct pass *pass, uint64_t value)
 }
 
 /* A number within bounds; a damaged record that leaves them gets the fault and `min`. */
-static int64_t pass_within(struct pass *pass, int64_t value, int64_t expected, int64_t min,
-                           int64_t max)
+static inline int64_t pass_within(struct pass *pass, int64_t value, int64_t expected, int64_t min,
+                                  int64_t max)
 {
     int64_t read = pass_i64(pass, value, expected);
 
@@ -361,6 +364,13 @@ static void pass_orders(struct pass *pass, struct customer *c)
     }
 }
 
+static void bins_fill(struct customer *c, const struct activity_bin *expected, int64_t from,
+                      int64_t to)
+{
+    for (int64_t i = from; i < to; i++)
+        c->bins[i] = expected[i];
+}
+
 static void pass_bins(struct pass *pass, struct customer *c)
 {
     int64_t newest =
@@ -376,9 +386,21 @@ static void pass_bins(struct pass *pass, struct customer *c)
         expected[at].events += c->days[i].orders;
         expected[at].spend_minor = add(expected[at].spend_minor, c->days[i].spend_minor);
     }
-    for (int i = 0; i < CUSTOMER_BINS_MAX; i++) {
-        c->bins[i].events = pass_u32(pass, c->bins[i].events, expected[i].events);
-        c->bins[i].spend_minor = pass_i64(pass, c->bins[i].spend_minor, expected[i].spend_minor);
+    for (int64_t i = -1, next; i + 1 < CUSTOMER_BINS_MAX; i = next) { /* only what is otherwise */
+        for (next = i + 1; pass->writing && next < CUSTOMER_BINS_MAX &&
+                           c->bins[next].events == expected[next].events &&
+                           c->bins[next].spend_minor == expected[next].spend_minor;)
+            next++;
+        if (pass->writing && next == CUSTOMER_BINS_MAX)
+            return;
+        next = pass_within(pass, next, i, -1, CUSTOMER_BINS_MAX - 1);
+        if (!pass->writing)
+            bins_fill(c, expected, i + 1, next > i ? next : CUSTOMER_BINS_MAX);
+        if (next <= i) /* a difference of 0: the end */
+            return;
+        c->bins[next].events = pass_u32(pass, c->bins[next].events, expected[next].events);
+        c->bins[next].spend_minor =
+            pass_i64(pass, c->bins[next].spend_minor, expected[next].spend_minor);
     }
 }
 
@@ -507,7 +529,7 @@ struct output {
     size_t len;
 };
 
-static int output_write(void *self, const char *bytes, size_t len)
+static inline int output_write(void *self, const char *bytes, size_t len)
 {
     struct output *output = self;
 
@@ -517,19 +539,24 @@ static int output_write(void *self, const char *bytes, size_t len)
     return 0;
 }
 
-static void pack_items(msgpack_packer *packer, const struct pass *pass, uint32_t count)
+/* flatten: msgpack-c's packing and the callback become one loop without calls. */
+__attribute__((flatten)) static void pack_items(struct output *output, const struct pass *pass)
 {
-    for (uint32_t i = 0; i < count; i++)
-        msgpack_pack_int64(packer, pass->item[i]);
+    msgpack_packer packer = {output, output_write};
+
+    for (uint32_t i = 0; i < pass->count; i++)
+        msgpack_pack_int64(&packer, pass->item[i]);
 }
 
-static void pack_header(msgpack_packer *packer, struct pass *pass, const struct customer *customer)
+static void pack_header(struct output *output, struct pass *pass, const struct customer *customer)
 {
+    msgpack_packer packer = {output, output_write};
+
     pass_time(pass, customer->now_ms, BASE_MS, INT64_MIN);
     pass_time(pass, customer->due_ms, customer->now_ms, INT64_MAX);
-    msgpack_pack_array(packer, 2 + (size_t)pass->count);
-    msgpack_pack_int64(packer, CUSTOMER_RECORD_VERSION);
-    pack_items(packer, pass, pass->count);
+    msgpack_pack_array(&packer, 2 + (size_t)pass->count);
+    msgpack_pack_int64(&packer, CUSTOMER_RECORD_VERSION);
+    pack_items(output, pass);
 }
 
 enum status customer_encode(const struct customer *customer, struct arena *arena,
@@ -538,7 +565,7 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
     struct customer copy = *customer; /* the walk assigns what it writes */
     struct output output;
     struct pass pass;
-    msgpack_packer packer;
+    msgpack_packer packer = {&output, output_write};
     size_t map;
     unsigned written = 0;
     char *at;
@@ -546,8 +573,7 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
     pass.writing = true;
     pass.count = pass.known_count = 0;
     output.len = 0;
-    msgpack_packer_init(&packer, &output, output_write);
-    pack_header(&packer, &pass, customer);
+    pack_header(&output, &pass, customer);
     map = output.len;
     msgpack_pack_map(&packer, 0);
     for (size_t i = 0; i < GROUP_COUNT; i++) {
@@ -559,7 +585,7 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
             continue;
         msgpack_pack_int64(&packer, (int64_t)i + 1);
         msgpack_pack_array(&packer, pass.count);
-        pack_items(&packer, &pass, pass.count);
+        pack_items(&output, &pass);
         written++;
     }
     output.bytes[map] = (char)(0x80 | written);
