@@ -1,13 +1,16 @@
-/* customer: the state of one customer: sufficient statistics of its log, its stage and its open episodes.
+/* customer: the state of one customer: sufficient statistics of its log, its stage and its open
+ * episodes.
  *
- * A plain value: no pointers, copied by assignment, compared field by field by its codec. Sums, days and counts do not depend on
- * the order of events within the kept window (integers only, no running averages); stage history and episodes follow
- * the log. Everything that can be derived from these (risk, value, rhythm, due time) is derived, not stored, with the exception
- * of due_ms, which a bucket sweep must see without deriving it.
+ * A plain value: no pointers, copied by assignment, compared field by field by its codec. Sums,
+ * days and counts do not depend on the order of events within the kept window (integers only, no
+ * running averages); stage history and episodes follow the log. Everything that can be derived from
+ * these (risk, value, rhythm, due time) is derived, not stored, with the exception of due_ms, which
+ * a bucket sweep must see without deriving it.
  *
- * Recent activity is kept as counts and spend in 10-day bins of event time instead of exponentially decayed sums: integers
- * give the same bits in every order, windows ("last 30 days against the 90 before") mean what they say, and between events
- * the warnings are piecewise constant, so each crossing has a time that can be computed. */
+ * Recent activity is kept as counts and spend in 10-day bins of event time instead of exponentially
+ * decayed sums: integers give the same bits in every order, windows ("last 30 days against the 90
+ * before") mean what they say, and between events the warnings are piecewise constant, so each
+ * crossing has a time that can be computed. */
 #ifndef LC_MODEL_CUSTOMER_H
 #define LC_MODEL_CUSTOMER_H
 
@@ -53,26 +56,29 @@ struct purchase_day {
 };
 
 struct activity_bin {
-    uint32_t events;     /* engagement and purchases */
+    uint32_t events;     /* of engagement; purchases are evidence of the models already */
     int64_t spend_minor; /* net */
 };
 
-/* An order that may still be refunded, or a refund whose order has not come yet. A waiting cancellation (or refund without an
- * amount) takes whatever the order is worth when it comes. */
+/* An order that may still be refunded, or a refund whose order has not come yet. A waiting
+ * cancellation (or refund without an amount) takes whatever the order is worth when it comes. */
 enum order_state { ORDER_OPEN, ORDER_CLOSED, ORDER_REFUND_WAITS, ORDER_CANCEL_WAITS };
 
-/* Ascending by (day, fp, currency); the lowest falls out, so that what is kept does not depend on the order of arrival. */
+/* Ascending by (day, fp, currency); the lowest falls out, so that what is kept does not depend on
+ * the order of arrival. */
 struct open_order {
     uint64_t fp;
     enum order_state state;
     enum currency currency; /* of left_native; NONE in CANCEL_WAITS */
-    int32_t day;            /* of the order; while it waits, of the refund (one entry a day) or newest cancellation */
-    int64_t left_native;    /* OPEN: not refunded yet; REFUND_WAITS: to be refunded; else 0 */
-    int64_t left_minor;     /* OPEN: what left_native added to the sums, reporting currency; else 0 */
+    int32_t day;         /* of the order; while it waits, of the refund (one entry a day) or newest
+                            cancellation */
+    int64_t left_native; /* OPEN: not refunded yet; REFUND_WAITS: to be refunded; else 0 */
+    int64_t left_minor;  /* OPEN: what left_native added to the sums, reporting currency; else 0 */
 };
 
-/* Ascending by (fp, complaint). A filing without a ticket id is known by its event's id_fp; fp 0 is no ticket but the newest
- * resolution without a ticket id, which settles everything of its sort filed up to then. */
+/* Ascending by (fp, complaint). A filing without a ticket id is known by its event's id_fp; fp 0 is
+ * no ticket but the newest resolution without a ticket id, which settles everything of its sort
+ * filed up to then. */
 struct ticket {
     uint64_t fp;
     bool complaint;      /* else a plain support ticket */
@@ -97,10 +103,11 @@ struct subscription {
     uint64_t fp;
     int64_t changed_ms; /* event time of the newest event about it; INT64_MIN none */
     int64_t ends_ms;    /* end of the paid term; INT64_MAX unknown */
-    int64_t term_ms;    /* event time of the newest event that says when the term ends; INT64_MIN none */
+    int64_t
+        term_ms; /* event time of the newest event that says when the term ends; INT64_MIN none */
     uint32_t renewals;
     char plan[CUSTOMER_TEXT_MAX]; /* zero padded */
-    int64_t plan_ms;    /* event time of the newest event that names the plan; INT64_MIN none */
+    int64_t plan_ms; /* event time of the newest event that names the plan; INT64_MIN none */
 };
 
 enum episode_phase { EPISODE_CLOSED, EPISODE_OPEN };
@@ -120,11 +127,13 @@ struct episode {
 
 struct customer {
     /* time */
-    int64_t now_ms;   /* fold time: the newest event time or fired timer; INT64_MIN in an empty state */
-    int64_t due_ms;   /* when silence alone next changes something; INT64_MAX never. Early is allowed (the timer fires, tells
-                       * nothing and arms itself again), late never: due_ms <= fold_due() */
-    int64_t first_ms; /* earliest event time */
-    int64_t touch_ms; /* newest event time */
+    int64_t
+        now_ms; /* fold time: the newest event time or fired timer; INT64_MIN in an empty state */
+    int64_t due_ms; /* when silence alone next changes something; INT64_MAX never. Early is allowed
+                     * (the timer fires, tells nothing and arms itself again), late never: due_ms <=
+                     * fold_due() */
+    int64_t first_ms;        /* earliest event time */
+    int64_t touch_ms;        /* newest event time */
     uint32_t params_version; /* of the params due_ms was computed with (worker's count) */
 
     /* stage */
@@ -138,20 +147,23 @@ struct customer {
     int64_t trial_ends_ms;   /* INT64_MAX unknown */
     int64_t churned_ms;      /* since when churned the last time; INT64_MIN never */
     bool returned;           /* bought since it last churned and not twice yet (won_back) */
-    int64_t risk_since_ms;   /* when risk became elevated (stage_risk_elevated); INT64_MAX: it is not */
+    int64_t
+        risk_since_ms; /* when risk became elevated (stage_risk_elevated); INT64_MAX: it is not */
 
     /* purchases */
-    uint32_t purchase_days;  /* distinct UTC days with a purchase */
+    uint32_t purchase_days; /* distinct UTC days with a purchase */
     int32_t first_day, last_day;
-    int64_t last_purchase_ms; /* event time of the newest purchase on last_day; midnight of it when only the day is still known,
-                               * because newer purchases were cancelled; INT64_MIN none */
+    int64_t last_purchase_ms; /* event time of the newest purchase on last_day; midnight of it when
+                               * only the day is still known, because newer purchases were
+                               * cancelled; INT64_MIN none */
     uint8_t days_kept;
     struct purchase_day days[CUSTOMER_DAYS_MAX]; /* newest distinct days, ascending */
-    uint32_t late_days;      /* days counted as new because older than the kept ones: may be double */
-    uint32_t orders;         /* live ones: not cancelled nor refunded whole */
-    int64_t spend_minor;     /* net, reporting currency; may be negative */
+    uint32_t late_days;  /* days counted as new because older than the kept ones: may be double */
+    uint32_t orders;     /* live ones: not cancelled nor refunded whole */
+    int64_t spend_minor; /* net, reporting currency; may be negative */
     int64_t first_day_spend_minor;
-    uint32_t repeat_days_paid; /* kept exactly while ≤ 32 days: repeat purchase days with positive spend */
+    uint32_t repeat_days_paid; /* kept exactly while ≤ 32 days: repeat purchase days with positive
+                                  spend */
     int64_t repeat_spend_minor; /* their positive spend: m̄ = this / repeat_days_paid */
     uint8_t currencies;
     struct currency_spend currency[CUSTOMER_CURRENCIES_MAX];
@@ -159,7 +171,7 @@ struct customer {
     struct open_order order[CUSTOMER_ORDERS_MAX]; /* newest last */
 
     /* activity */
-    int32_t bin_newest;      /* absolute number of bins[0]: floor(day / 10); INT32_MIN: nothing yet */
+    int32_t bin_newest; /* absolute number of bins[0]: floor(day / 10); INT32_MIN: nothing yet */
     struct activity_bin bins[CUSTOMER_BINS_MAX]; /* [i] is bin bin_newest − i */
     uint32_t count[EVENT_TYPE_COUNT];
     int64_t last_ms[EVENT_TYPE_COUNT]; /* INT64_MIN never */
@@ -168,33 +180,35 @@ struct customer {
     uint64_t categories;               /* bit hash(category) % 64 of categories bought */
 
     /* satisfaction, credit, advocacy, cost */
-    int64_t score_sum_pct;   /* Σ of scores on 0–100 */
+    int64_t score_sum_pct; /* Σ of scores on 0–100 */
     uint32_t scores;
-    int16_t score_last;      /* as sent; −1 none */
+    int16_t score_last; /* as sent; −1 none */
     enum survey_metric score_metric;
-    int64_t score_last_ms;   /* INT64_MIN none */
+    int64_t score_last_ms; /* INT64_MIN none */
     uint8_t tickets;
     struct ticket ticket[CUSTOMER_TICKETS_MAX];
-    int64_t cost_minor;      /* service cost, reporting currency */
+    int64_t cost_minor; /* service cost, reporting currency */
     bool consent_denied[CONSENT_PURPOSE_COUNT];
-    int64_t consent_ms[CONSENT_PURPOSE_COUNT]; /* event time of the newest word on it; INT64_MIN none */
+    int64_t
+        consent_ms[CONSENT_PURPOSE_COUNT]; /* event time of the newest word on it; INT64_MIN none */
 
     struct subscription subscription;
 
     /* alerts */
     uint8_t episodes;
     struct episode episode[CUSTOMER_EPISODES_MAX];
-    uint32_t episode_count; /* number of the newest episode; begins anywhere, so that a customer forgotten and come back does not
-                             * tell an episode by an old number */
+    uint32_t episode_count; /* number of the newest episode; begins anywhere, so that a customer
+                             * forgotten and come back does not tell an episode by an old number */
     uint32_t alert_count;   /* ever told: ce_sequence */
     int64_t erased_ms;      /* Delete: everything before is gone and ignored; INT64_MIN never */
 };
 
 void customer_init(struct customer *ret_customer);
-/* An initialised state that no event has touched yet, or one that was forgotten: not worth storing. */
+/* An initialised state that no event has touched yet, or one that was forgotten: not worth storing.
+ */
 bool customer_is_empty(const struct customer *customer);
-/* NULL when every invariant holds, else the one that does not (constant string). For records read back (which may be
- * damaged) and, under MUST, after every step. */
+/* NULL when every invariant holds, else the one that does not (constant string). For records read
+ * back (which may be damaged) and, under MUST, after every step. */
 const char *customer_check(const struct customer *customer);
 
 const char *stage_label(enum stage stage);
@@ -203,28 +217,34 @@ const char *churn_reason_label(enum churn_reason reason);
 
 /* --- derived figures that several modules need; all pure --- */
 
-/* Repeat purchase days x, t_x and T in days from the first purchase day (docs/MODELS.md). T counts to `at_ms`, not below t_x.
- * purchase_days must be > 0. */
+/* Repeat purchase days x, t_x and T in days from the first purchase day (docs/MODELS.md). T counts
+ * to `at_ms`, not below t_x. purchase_days must be > 0. */
 struct history {
     double x, t_x, T;
 };
 struct history customer_history(const struct customer *customer, int64_t at_ms);
-/* Number of the activity bin a time falls into; at each multiple of CUSTOMER_BIN_DAYS days the windows below step. */
+/* Number of the activity bin a time falls into; at each multiple of CUSTOMER_BIN_DAYS days the
+ * windows below step. */
 int32_t customer_bin_of(int64_t at_ms);
-/* Engagement events in [at − from_days, at − to_days), whole bins: with b the bin of at_ms, the bins b − from/10 up to b itself
- * (to_days = 0; the filling bin comes on top, so that no window is shorter than it says) or up to b − to/10 − 1. */
-uint32_t customer_events_between(const struct customer *customer, int64_t at_ms, int from_days, int to_days);
-int64_t customer_spend_between(const struct customer *customer, int64_t at_ms, int from_days, int to_days);
+/* Engagement events in [at − from_days, at − to_days), whole bins: with b the bin of at_ms, the
+ * bins b − from/10 up to b itself (to_days = 0; the filling bin comes on top, so that no window is
+ * shorter than it says) or up to b − to/10 − 1. */
+uint32_t customer_events_between(const struct customer *customer, int64_t at_ms, int from_days,
+                                 int to_days);
+int64_t customer_spend_between(const struct customer *customer, int64_t at_ms, int from_days,
+                               int to_days);
 /* Purchase days whose midnight is at or after since_ms, of the kept ones. */
 uint32_t customer_days_since(const struct customer *customer, int64_t since_ms);
-/* A paid term covers at_ms: any subscription whose ends_ms lies after it (a cancelled one too, until then). */
+/* A paid term covers at_ms: any subscription whose ends_ms lies after it (a cancelled one too,
+ * until then). */
 bool customer_subscribed(const struct customer *customer, int64_t at_ms);
 /* Lead, demo or trial. */
 bool customer_is_potential(const struct customer *customer);
 /* The open or cooling episode of (kind, key); NULL when there is none. */
 const struct episode *customer_episode(const struct customer *customer, uint8_t kind, uint64_t key);
 /* Adds to the bin of a day; what is older than the kept bins is dropped. */
-void customer_activity_add(struct customer *customer, int32_t day, uint32_t events, int64_t spend_minor);
+void customer_activity_add(struct customer *customer, int32_t day, uint32_t events,
+                           int64_t spend_minor);
 /* left + right, held at ±4e18: sums of hostile amounts must not overflow. */
 int64_t customer_money_add(int64_t left, int64_t right);
 

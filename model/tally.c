@@ -354,7 +354,7 @@ void tally_add(struct customer *customer, const struct event *event, bool order_
     customer->count[event->type]++;
     customer->last_ms[event->type] = later(customer->last_ms[event->type], event->time_ms);
     add_channel(customer, event);
-    if (tally_is_activity(event->type) || tally_is_purchase(event))
+    if (tally_is_activity(event->type)) /* a purchase is evidence of the models already */
         customer_activity_add(customer, text_day_of(event->time_ms), 1, 0);
 
     switch (event_type_group(event->type)) {
