@@ -333,11 +333,14 @@ enum status store_load_due(struct store *store, const struct store_meta *expect,
     store_talk_begin(store);
     store_queue_position(store);
     queue_due(store, until_ms, max);
+    store_queue_position(store); /* what was read lies between two looks at the meta */
     status = store_send(store, report);
     if (status == STATUS_OK)
         status = frame_check(store, expect, report);
     if (status == STATUS_OK)
         status = take_due(store, expect, max, buckets, &count, &next_ms, report);
+    if (status == STATUS_OK)
+        status = frame_check(store, expect, report);
     store_drain(store);
     if (status == STATUS_OK && count > 0)
         status = load_buckets(store, expect, buckets, count, arena, report);

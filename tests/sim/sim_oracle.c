@@ -275,8 +275,8 @@ static void compare_customer(const struct oracle_customer *expected, const struc
                     state.episode_count, expected->state.episode_count);
     /* A record of before a switch is armed anew when it is read: until then its bucket is due at W.
      */
-    int64_t due_ms = fold_due(&expected->state, &oracle.params);
-    due_ms = due_ms > oracle.watermark_ms ? due_ms : oracle.watermark_ms;
+    int64_t due_ms = fold_due(&expected->state, &oracle.params); /* a switch may have put it off */
+    due_ms = due_ms > expected->state.due_ms ? due_ms : expected->state.due_ms;
     if (state.due_ms > due_ms && state.params_version == oracle.params_version)
         sim_violate(sim, "%.*s in partition %d is due at %lld, Redis says %lld", id_len,
                     expected->id.at, oracle.partition, (long long)due_ms, (long long)state.due_ms);

@@ -154,6 +154,9 @@ static enum status source_poll(void *self, int timeout_ms, size_t max,
         report_set(report, status == STATUS_FENCED ? "instance-fenced" : "source-fatal",
                    "the simulation says so");
     *ret_batch = source->batch;
+    if (source->batch.count > 0 || source->batch.end_count > 0 || timeout_ms == 0)
+        sim_trace(task->sim, task, "poll(%d): %zu records, %zu ends", timeout_ms,
+                  source->batch.count, source->batch.end_count);
     bool nothing = source->batch.count == 0 && source->batch.change == SOURCE_NO_CHANGE;
     /* A change is told once; `assign` acknowledges it. */
     source->batch.change = SOURCE_NO_CHANGE;

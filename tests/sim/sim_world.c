@@ -145,8 +145,6 @@ static void rolled_back(struct sim *sim, bool break_connections)
 {
     for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
         sim->may_lose[i] = sim->may_lose[i] || sim->low_moved[i];
-        /* The hash that would give the new topic away is gone as well: see rewrite(). */
-        sim->reported[i] = sim->reported[i] || sim->rewritten[i];
     }
     if (break_connections)
         sim->redis_epoch++;
@@ -174,15 +172,6 @@ static void rewrite(struct sim *sim, const struct sim_fault *fault)
 {
     int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
     struct sim_log *log = &sim->kafka.log[SIM_INPUT][partition];
-    const struct sim_txn_offset *committed = &sim->kafka.committed[partition];
-    struct store_meta meta;
-    int64_t unused = -1;
-    struct span none;
-    /* What stands between R and K is compared with nothing when it is replayed: a topic that is
-     * rewritten in that moment is the one loss nobody can see (docs/DESIGN.md). */
-    if (sim_kafka_committed(&sim->kafka, partition, &unused, &none) == SIM_WAIT ||
-        (committed->present && committed->offset > position_in_redis(sim, partition, &meta)))
-        return;
     int64_t end = fault->kind == SIM_FAULT_RECREATE ? 0 : log->end - 1 - fault->choice / 8 % 10;
     sim->may_lose[partition] = sim->rewritten[partition] = true;
     if (sim->publisher[partition] != NULL)
