@@ -1,9 +1,10 @@
 /* decode: a Kafka record of any accepted form becomes a struct event, or a reason why not.
  *
- * Envelope, recognised in this order: content-type starting `application/cloudevents` → structured CloudEvents; all mandatory ce_
- * headers → binary CloudEvents; else Segment form. Payload JSON or MessagePack. Written against the schema, reading in place:
- * no object tree, no allocation but escaped strings (scratch arena), depth ≤ 8, strict UTF-8, duplicate keys refused.
- * docs/FORMATS.md is the published form. */
+ * Envelope, recognised in this order: content-type starting `application/cloudevents` → structured
+ * CloudEvents; all mandatory ce_ headers → binary CloudEvents; else Segment form. Payload JSON or
+ * MessagePack. Written against the schema, reading in place: no object tree, no allocation but
+ * escaped strings (scratch arena), depth ≤ 8, strict UTF-8, duplicate keys refused. docs/FORMATS.md
+ * is the published form. */
 #ifndef LC_PIPELINE_DECODE_H
 #define LC_PIPELINE_DECODE_H
 
@@ -18,11 +19,11 @@ struct decode_alias {
 };
 
 struct decode_options {
-    size_t bytes_max;         /* larger payloads are rejected; ≤ 1 MiB */
-    int64_t future_max_ms;    /* event time this far after the record's timestamp is rejected */
-    int32_t partitions;       /* of the input topic, for the partitioner check; 0: not checked */
-    bool crc32;               /* partitioner: murmur2 or crc32 ("consistent") */
-    enum currency currency;   /* of amounts that name none; CURRENCY_NONE: such an amount is rejected */
+    size_t bytes_max;       /* larger payloads are rejected; ≤ 1 MiB */
+    int64_t future_max_ms;  /* event time this far after the record's timestamp is rejected */
+    int32_t partitions;     /* of the input topic, for the partitioner check; 0: not checked */
+    bool crc32;             /* partitioner: murmur2 or crc32 ("consistent") */
+    enum currency currency; /* of amounts that name none; CURRENCY_NONE: they are rejected */
     const struct decode_alias *aliases; /* publisher's type names */
     size_t alias_count;
 };
@@ -49,15 +50,20 @@ enum decode_error {
 #define X(name, code) DECODE_##name,
     DECODE_ERROR_TABLE(X)
 #undef X
-    DECODE_ERROR_COUNT
+        DECODE_ERROR_COUNT
 };
 
 const char *decode_error_code(enum decode_error error);
 
-/* On an error *ret_detail says which field and why (a bounded text in the scratch arena or a constant). Spans of the event
- * point into the record and the scratch arena. */
-enum decode_error decode_record(const struct record *record, const struct header *headers, size_t header_count,
-                                const struct decode_options *options, struct arena *scratch, struct event *ret_event,
+/* Room that one record of `bytes` may need in the scratch arena. The caller keeps it free: a record
+ * that fails for want of room would be a dead letter in one run and an event in another. */
+#define DECODE_SCRATCH_BYTES(bytes) (8 * (bytes) + 1024)
+
+/* On an error *ret_detail says which field and why (a bounded text in the scratch arena or a
+ * constant). Spans of the event point into the record and the scratch arena. */
+enum decode_error decode_record(const struct record *record, const struct header *headers,
+                                size_t header_count, const struct decode_options *options,
+                                struct arena *scratch, struct event *ret_event,
                                 struct span *ret_detail);
 
 #endif
