@@ -496,6 +496,8 @@ static void subscription_read(struct event_fields *fields, const struct decode_o
                               struct arena *scratch, struct event *event)
 {
     money_read(fields, options, scratch, event);
+    /* A payment that is an order as well counts once (model/tally.c). */
+    id_read(fields, EVENT_FIELD_ORDER_ID, EVENT_HAS_ORDER, scratch, event, &event->order_fp);
     id_read(fields, EVENT_FIELD_SUBSCRIPTION_ID, EVENT_HAS_SUBSCRIPTION, scratch, event,
             &event->subscription_fp);
     ends_read(fields, EVENT_FIELD_RENEWS_AT, event);

@@ -316,6 +316,10 @@ static const struct row field_rows[] = {
           "\"renews_at\":\"2025-02-01T00:00:00Z\",\"amount\":9,\"currency\":"
           "\"EUR\"}",
      DECODE_NONE, "Subscription Renewed" AT " 900 EUR subscription ends=2025-02-01T00:00:00.000Z"},
+    {"a subscription's payment names its order",
+     FLAT "\"type\":\"subscription_renewed\",\"order_id\":\"o\",\"amount\":9,\"currency\":"
+          "\"EUR\"}",
+     DECODE_NONE, "Subscription Renewed" AT " 900 EUR order"},
     {"renews_at that is no time", FLAT "\"type\":\"subscription_renewed\",\"renews_at\":\"soon\"}",
      DECODE_BAD_FIELD, "renews_at"},
     {"why it left", FLAT "\"type\":\"Subscription Cancelled\",\"reason\":\"Need gone\"}",
