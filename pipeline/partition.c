@@ -113,9 +113,7 @@ enum status partition_verify(struct partition *partition, struct ports *ports,
     return STATUS_REJECT;
 }
 
-/* A replay came to K: the place the alerts were delivered up to, or another log that is only as
- * long? */
-static bool arrived(struct partition *partition, struct ports *ports)
+bool partition_arrived(struct partition *partition, struct ports *ports)
 {
     const struct store_meta *meta = &partition->meta;
     const struct delivered *delivered = &partition->delivered;
@@ -145,7 +143,7 @@ void partition_applied(struct partition *partition, struct ports *ports,
     if (position_compare(next->at, partition->newest) > 0)
         partition->newest = next->at;
     if (partition->phase == PARTITION_REPLAYING && !partition_replays(partition)) {
-        if (!arrived(partition, ports))
+        if (!partition_arrived(partition, ports))
             return;
         partition->phase = PARTITION_LIVE;
         ports_log(ports, WORKER_INFO, partition->number, "live", "replay done at offset %lld",

@@ -358,6 +358,10 @@ static enum status claim_finish(struct claim *claim)
         if (status != STATUS_OK)
             return status;
     }
+    /* also after a restart: the replay of another log was written before it was noticed */
+    if (position_compare(meta->at, partition->delivered.at) == 0 &&
+        !ports->options.continue_after_loss && !partition_arrived(partition, ports))
+        return STATUS_GONE;
     control_log_seek(&partition->control, meta->control_offset);
     partition->verify = meta->last_offset >= partition->log_low;
     if (!partition->verify && meta->last_offset >= 0)
