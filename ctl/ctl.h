@@ -33,6 +33,7 @@ int export_command(int argc, char **argv);
 int status_command(int argc, char **argv);
 int demo_command(int argc, char **argv);
 int fit_command(int argc, char **argv);
+int score_command(int argc, char **argv);
 
 /* --- options: one table a command, from which parsing and --help come --- */
 

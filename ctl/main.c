@@ -15,6 +15,8 @@ static const struct ctl_command commands[] = {
     {"simulate", "a seeded population of customers, to stdout or Kafka", simulate_command},
     {"fit", "parameters of the models from a CSV of past transactions, with a verdict",
      fit_command},
+    {"score", "P(alive), P(buys), expected purchases, value and timers of histories",
+     score_command},
     {"demo", "everything at work on embedded servers", demo_command},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

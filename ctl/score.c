@@ -1,0 +1,320 @@
+/* score: histories, or transactions, become ln L, P(alive), P(buys), expected purchases and the
+ * 12-month value, one line a row in full precision: what the daemon would compute, to be checked by
+ * anybody. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "ctl/ctl.h"
+#include "ctl/fit_print.h"
+#include "ctl/transactions.h"
+#include "model/predict.h"
+#include "model/value.h"
+
+enum { COLUMN_X, COLUMN_T_X, COLUMN_T, COLUMN_MEAN, COLUMNS };
+
+static const char *const column_names[COLUMNS][CSV_NAMES_MAX] = {
+    {"x", "frequency"},
+    {"t_x", "recency"},
+    {"T", "age"},
+    {"mean_amount", "mean", "monetary_value"},
+};
+
+/* Wider than what a fit would return; beyond, binary64 no longer carries the models. */
+#define PARAM_MIN 1e-6
+#define PARAM_MAX 1e9
+#define COUNT_MAX 1e12 /* of purchases, and of days */
+#define MONEY_MAX 1e15
+
+struct score {
+    struct predictor predictor;
+    bool has_spend;
+    double spend[3]; /* Gamma-Gamma: p, q, γ */
+    double horizon, timer, discount, unit_days;
+    bool timing;
+    /* input */
+    const char *path;
+    bool begun, of_transactions;
+    int at[COLUMNS];
+    bool skip_bad;
+    int64_t bad;
+    struct transactions transactions;
+};
+
+struct scores {
+    double loglik, alive, buy, expected, clv;
+};
+
+/* x paid repeat days of `mean` each; 0 when none is known: the population's mean. */
+static struct scores scores_of(const struct score *score, struct history h, double x, double mean)
+{
+    const struct predictor *p = &score->predictor;
+    double months[VALUE_MONTHS], expected[VALUE_MONTHS];
+    for (int i = 0; i < VALUE_MONTHS; i++)
+        months[i] = (i + 1) * VALUE_MONTH_DAYS / score->unit_days;
+    predict_expected_each(p, h, VALUE_MONTHS, months, expected);
+    const double spend =
+        score->has_spend ? value_gg_mean(score->spend[0], score->spend[1], score->spend[2], x, mean)
+                         : 1;
+    return (struct scores){
+        .loglik = predict_loglik(p, h),
+        .alive = predict_alive(p, h),
+        .buy = predict_buy(p, h, score->horizon),
+        .expected = predict_expected(p, h, score->horizon),
+        .clv = spend * value_discounted(expected, score->discount),
+    };
+}
+
+static void print_timer(const char *before, double T)
+{
+    if (isfinite(T))
+        printf("%s%.17g", before, T);
+    else
+        printf("%snever", before);
+}
+
+/* False when a figure is not finite: then nothing was printed of it. */
+static bool print_scores(const struct score *score, struct history h, double x, double mean)
+{
+    if (score->timing) {
+        const double alive = predict_alive_timer(&score->predictor, h, score->timer);
+        const double buy = predict_buy_timer(&score->predictor, h, score->horizon, score->timer);
+        if (isnan(alive) || isnan(buy))
+            return false;
+        print_timer("", alive);
+        print_timer(",", buy);
+    } else {
+        const struct scores s = scores_of(score, h, x, mean);
+        if (!isfinite(s.loglik + s.alive + s.buy + s.expected + s.clv))
+            return false;
+        printf("%.17g,%.17g,%.17g,%.17g,%.17g", s.loglik, s.alive, s.buy, s.expected, s.clv);
+    }
+    putchar('\n');
+    return true;
+}
+
+static void print_header(const struct score *score)
+{
+    printf("%s%s\n", score->of_transactions ? "customer,x,t_x,T,mean_amount," : "",
+           score->timing ? "T_alive,T_buy" : "loglik,p_alive,p_buy_H,expected_H,clv_12");
+}
+
+/* --- histories: row by row --- */
+
+static struct span cell(const struct score *score, const struct csv_row *row, int column)
+{
+    int at = score->at[column];
+    return at >= 0 && (size_t)at < row->count ? row->cells[at] : SPAN_ABSENT;
+}
+
+static bool number(struct span text, double most, double *ret)
+{
+    return text_double_parse(text, ret) == STATUS_OK && *ret >= 0 && *ret <= most;
+}
+
+static const char *history_parse(const struct score *score, const struct csv_row *row,
+                                 struct history *ret, double *ret_mean, struct span *ret_cell)
+{
+    *ret_mean = 0;
+    *ret_cell = cell(score, row, COLUMN_X);
+    if (!number(*ret_cell, COUNT_MAX, &ret->x) || ret->x != floor(ret->x))
+        return "x, the repeat purchases, must be a whole number, 0 or more";
+    *ret_cell = cell(score, row, COLUMN_T_X);
+    if (!number(*ret_cell, COUNT_MAX, &ret->t_x))
+        return "t_x, the age at the last purchase, must be a number, 0 or more";
+    if (ret->x == 0 && ret->t_x > 0)
+        return "without a repeat purchase t_x must be 0";
+    *ret_cell = cell(score, row, COLUMN_T);
+    if (!number(*ret_cell, COUNT_MAX, &ret->T))
+        return "T, the age, must be a number, 0 or more";
+    if (ret->T < ret->t_x)
+        return "T, the age now, must not be below t_x, that at the last purchase";
+    *ret_cell = cell(score, row, COLUMN_MEAN);
+    if (ret_cell->len > 0 && !number(*ret_cell, MONEY_MAX, ret_mean))
+        return "mean_amount must be a number, 0 or more, or empty";
+    return NULL;
+}
+
+static enum status on_history(struct score *score, const struct csv_row *row, struct report *report)
+{
+    struct history h;
+    struct span wrong;
+    double mean;
+    const char *why = history_parse(score, row, &h, &mean, &wrong);
+    if (!why && !print_scores(score, h, mean > 0 ? h.x : 0, mean)) {
+        wrong = cell(score, row, COLUMN_X);
+        why = "these parameters give no finite number for such a history; x is";
+    }
+    return why ? csv_bad_row(score->path, row, why, wrong, score->skip_bad ? &score->bad : NULL,
+                             report)
+               : STATUS_OK;
+}
+
+/* Which kind of file this is shows in its first row: by the columns it names, or by its second
+ * cell, which is a number in a history and a date in a transaction. True when it was a header. */
+static bool header_of(struct score *score, const struct csv_row *row)
+{
+    double ignored;
+    if (csv_header(row, column_names, COLUMNS, COLUMN_T + 1, score->at))
+        return true;
+    score->of_transactions =
+        !(row->count >= 3 && text_double_parse(row->cells[1], &ignored) == STATUS_OK);
+    return score->of_transactions && transactions_header(&score->transactions, row);
+}
+
+static enum status on_row(void *self, const struct csv_row *row, struct report *report)
+{
+    struct score *score = self;
+    if (!score->begun) {
+        score->begun = true;
+        bool header = header_of(score, row);
+        print_header(score);
+        if (header)
+            return STATUS_OK;
+    }
+    return score->of_transactions ? transactions_row(&score->transactions, row, report)
+                                  : on_history(score, row, report);
+}
+
+/* --- transactions: all of them first --- */
+
+/* A cell of the output: quoted when it has to be (RFC 4180). */
+static void print_cell(struct span text)
+{
+    bool plain = true;
+    for (size_t i = 0; i < text.len; i++)
+        plain = plain && text.at[i] != ',' && text.at[i] != '"' && text.at[i] != '\n' &&
+                text.at[i] != '\r';
+    if (plain) {
+        printf("%.*s", (int)text.len, text.at);
+        return;
+    }
+    putchar('"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '"')
+            putchar('"');
+        putchar(text.at[i]);
+    }
+    putchar('"');
+}
+
+static enum status score_buyers(struct score *score, int64_t until_ms, struct report *report)
+{
+    struct transactions *in = &score->transactions;
+    const double unit = score->unit_days;
+    enum status status = transactions_end(in, report);
+    if (status != STATUS_OK)
+        return status;
+    const int32_t until = until_ms == INT64_MIN ? in->last_day : text_day_of(until_ms);
+    size_t count = 0;
+    struct buyer *buyers = transactions_buyers(in, until, 0, &count);
+    if (!buyers) {
+        report_set(report, "score", "no memory for %zu rows", in->count);
+        return STATUS_FATAL;
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        const struct buyer *b = &buyers[i];
+        const struct history h = {.x = b->h.x, .t_x = b->h.t_x / unit, .T = b->h.T / unit};
+        print_cell(b->customer);
+        printf(",%.17g,%.17g,%.17g,%.17g,", h.x, h.t_x, h.T, b->mean);
+        if (!print_scores(score, h, b->mean > 0 ? b->paid_days : 0, b->mean)) {
+            report_set(report, "score",
+                       "no finite number for customer %.*s: parameters too extreme",
+                       (int)b->customer.len, b->customer.at);
+            status = STATUS_REJECT;
+        }
+    }
+    score->bad = in->bad;
+    free(buyers);
+    return status;
+}
+
+/* --- the command --- */
+
+/* Exactly `count` numbers with commas between them, each in [PARAM_MIN, PARAM_MAX]. */
+static bool numbers(const char *text, int count, double ret[])
+{
+    for (int i = 0; i < count; i++) {
+        char *end;
+        ret[i] = strtod(text, &end); /* people write .243, which is no number of JSON */
+        if (end == text || !(ret[i] >= PARAM_MIN && ret[i] <= PARAM_MAX) ||
+            *end != (i + 1 < count ? ',' : '\0'))
+            return false;
+        text = end + 1;
+    }
+    return true;
+}
+
+static int score_file(struct score *score, int64_t until_ms)
+{
+    struct report report = {0};
+    enum status status = csv_file_read(score->path, on_row, score, &report);
+    if (status == STATUS_OK && score->of_transactions)
+        status = score_buyers(score, until_ms, &report);
+    transactions_close(&score->transactions);
+    if (status == STATUS_OK && fflush(stdout) != 0) {
+        report_set(&report, "score", "standard output: cannot write");
+        status = STATUS_REJECT;
+    }
+    if (score->bad > 0)
+        fprintf(stderr, "score: %" PRId64 " bad rows skipped\n", score->bad);
+    return status == STATUS_OK ? CTL_OK : ctl_fail_report(CTL_DATA, &report);
+}
+
+int score_command(int argc, char **argv)
+{
+    struct score score = {.at = {0, 1, 2, 3}, .horizon = 0, .timer = NAN, .discount = 0.01};
+    const char *model = "mbg", *unit = "day", *params = NULL, *spend = NULL;
+    int64_t until_ms = INT64_MIN;
+    const struct ctl_option options[] = {
+        {CTL_TEXT, "model", "NAME", "mbg (default; the daemon's), bg or pareto", &model},
+        {CTL_TEXT, "params", "LIST", "r,alpha,a,b; pareto: r,alpha,s,beta. In --unit", &params},
+        {CTL_TEXT, "gamma-gamma", "P,Q,GAMMA", "of spend; without it a purchase is worth 1",
+         &spend},
+        {CTL_NUMBER, "horizon", "N", "H, in --unit (default 90 days)", &score.horizon},
+        {CTL_NUMBER, "timer", "THETA",
+         "instead: ages T* at which P(alive) and P(buys within H) fall to THETA in silence",
+         &score.timer},
+        {CTL_NUMBER, "discount", "D", "a month, of the 12-month value (default 0.01)",
+         &score.discount},
+        {CTL_TEXT, "unit", "day|week", "of t_x, T, H and the parameters (default day)", &unit},
+        {CTL_TIME, "until", "DATE", "transactions: as of the end of this day (default: the last)",
+         &until_ms},
+        {CTL_FLAG, "skip-bad", NULL, "count bad rows and go on", &score.skip_bad},
+        {CTL_END, NULL, NULL, NULL, NULL},
+    };
+    ctl_options(argc, argv,
+                "score FILE.csv --params LIST [OPTIONS]   (columns x,t_x,T[,mean_amount], or "
+                "customer,date[,amount]; - is standard input)",
+                options, 1, 1);
+    score.path = argv[0];
+    if (!fit_unit_named(unit, &score.unit_days))
+        return ctl_fail(CTL_USAGE, "score: --unit is day or week, not '%s'", unit);
+    if (!fit_model_named(model, false, &score.predictor.model))
+        return ctl_fail(CTL_USAGE, "score: --model is mbg, bg or pareto, not '%s'", model);
+    if (!params || !numbers(params, FIT_PARAMS_MAX, score.predictor.theta))
+        return ctl_fail(CTL_USAGE,
+                        "score: --params needs four numbers from 1e-6 to 1e9 (%s), not '%s'",
+                        score.predictor.model == FIT_PARETO ? "r,alpha,s,beta" : "r,alpha,a,b",
+                        params ? params : "");
+    score.has_spend = spend != NULL;
+    if (spend && (!numbers(spend, 3, score.spend) || score.spend[1] <= 1))
+        return ctl_fail(
+            CTL_USAGE,
+            "score: --gamma-gamma needs p,q,gamma above 0, and q above 1 (at 1 the mean "
+            "spend is infinite), not '%s'",
+            spend);
+    score.timing = !isnan(score.timer);
+    if (score.timing && !(score.timer > 0 && score.timer < 1))
+        return ctl_fail(CTL_USAGE, "score: --timer is between 0 and 1");
+    if (score.horizon == 0)
+        score.horizon = 90 / score.unit_days;
+    if (!(score.horizon > 0 && score.horizon <= COUNT_MAX))
+        return ctl_fail(CTL_USAGE, "score: --horizon must be above 0");
+    if (!(score.discount >= 0 && score.discount < 1))
+        return ctl_fail(CTL_USAGE, "score: --discount is at least 0 and below 1");
+    score.transactions =
+        (struct transactions){.path = score.path, .skip_bad = score.skip_bad, .at = {0, 1, 2}};
+    return score_file(&score, until_ms);
+}
