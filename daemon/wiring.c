@@ -216,6 +216,7 @@ static void fill_worker(struct wired *wired)
         .poll_ms = (int)config->batch_poll_ms,
         .continue_after_loss = config->continue_after_loss,
         .tombstone_deletes = config->events_tombstone_deletes,
+        .input_topic = config->kafka_input_topic,
     };
 }
 

@@ -66,8 +66,7 @@ const char *tally_refuses(const struct event *event, const struct params *params
 
 bool tally_is_activity(enum event_type type)
 {
-    return type == EVENT_ORDER_COMPLETED ||
-           (event_type_group(type) == EVENT_ENGAGEMENT && type != EVENT_UNSUBSCRIBED);
+    return event_type_group(type) == EVENT_ENGAGEMENT && type != EVENT_UNSUBSCRIBED;
 }
 
 bool tally_is_purchase(const struct event *event)
