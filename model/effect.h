@@ -1,11 +1,12 @@
-/* effect: what a fold step wants told to the outside, as data. The edge turns it into an alert (pipeline/alert_codec). */
+/* effect: what a fold step wants told to the outside, as data. The edge turns it into an alert
+ * (pipeline/alert_codec). */
 #ifndef LC_MODEL_EFFECT_H
 #define LC_MODEL_EFFECT_H
 
 #include "model/churn.h"
 #include "model/value.h"
 
-#define EFFECT_REASONS_MAX 8
+#define EFFECT_REASONS_MAX   8
 #define EFFECTS_PER_STEP_MAX 192
 
 enum kind {
@@ -17,7 +18,8 @@ enum kind {
 
 enum phase { PHASE_RAISED, PHASE_UPDATED, PHASE_RESOLVED, PHASE_RETRACTED, PHASE_COUNT };
 
-/* One term of an exact sum: logit P(buy) for churn_risk, else a figure beside its baseline. Names are constants. */
+/* One term of an exact sum: logit P(buy) for churn_risk, else a figure beside its baseline. Names
+ * are constants. */
 struct reason {
     const char *feature; /* snake_case, documented in FORMATS */
     double value, baseline;
@@ -27,21 +29,21 @@ struct reason {
 struct effect {
     enum kind kind;
     enum phase phase;
-    uint8_t band;            /* 1.. ; meaning by kind (churn_risk: 1 high, 2 critical) */
-    uint32_t episode;        /* number */
+    uint8_t band;     /* 1.. ; meaning by kind (churn_risk: 1 high, 2 critical) */
+    uint32_t episode; /* number */
     uint16_t revision;
-    uint32_t sequence;       /* ce_sequence */
-    int64_t at_ms;           /* when the condition became true: ce_time */
+    uint32_t sequence; /* ce_sequence */
+    int64_t at_ms;     /* when the condition became true: ce_time */
     int64_t expires_ms;
-    uint64_t cause;          /* id_fp of the event; 0: timer */
-    enum stage from, to;     /* stage_changed: the move; others: both the present stage */
+    uint64_t cause;      /* id_fp of the event; 0: timer */
+    enum stage from, to; /* stage_changed: the move; others: both the present stage */
     enum stage_reason stage_reason;
     enum churn_reason churn_reason;
     struct churn_risk churn;
     struct value value;
     uint8_t reasons;
     struct reason reason[EFFECT_REASONS_MAX];
-    const char *action;      /* code, constant */
+    const char *action; /* code, constant */
     bool requires_approval;
 };
 

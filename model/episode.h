@@ -1,17 +1,19 @@
-/* episode: from a rule's answers to alerts: raise, update, resolve, retract, cool-down, and what is history and stays untold.
- * The only file that writes customer->episode. */
+/* episode: from a rule's answers to alerts: raise, update, resolve, retract, cool-down, and what is
+ * history and stays untold. The only file that writes customer->episode. */
 #ifndef LC_MODEL_EPISODE_H
 #define LC_MODEL_EPISODE_H
 
 #include "model/rule.h"
 
-/* Asks every rule at view->at_ms and moves the episodes. late: what begins now is history (alerts.late_max): episodes open
- * untold and stay untold to their end; an end of a told one is told all the same, so that nobody acts on it any longer. */
-void episode_step(struct view *view, struct customer *customer, bool late,
-                  struct effects *effects);
-/* When silence alone next changes an answer or ends a cool-down of a condition that holds; > view->at_ms. */
+/* Asks every rule at view->at_ms and moves the episodes. late: what begins now is history
+ * (alerts.late_max): episodes open untold and stay untold to their end; an end of a told one is
+ * told all the same, so that nobody acts on it any longer. */
+void episode_step(struct view *view, struct customer *customer, bool late, struct effects *effects);
+/* When silence alone next changes an answer or ends a cool-down of a condition that holds; >
+ * view->at_ms. */
 int64_t episode_due(struct view *view);
-/* One effect outside of any rule's answer: the customer's erasure, told as stage_changed to none. */
+/* One effect outside of any rule's answer: the customer's erasure, told as stage_changed to none.
+ */
 void episode_tell_erased(struct customer *customer, const struct event *event,
                          const struct params *params, struct effects *effects);
 

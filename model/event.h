@@ -1,8 +1,9 @@
 /* event: one customer interaction, as every envelope and payload format becomes it.
  *
- * A struct event borrows: its spans point into the Kafka record or the batch's arena and die with the batch. Identifiers
- * that only ever have to be compared (event, order, refund, ticket, subscription) come as 64-bit fingerprints, made by the
- * decoder with hash_pair(), 0 meaning absent (a fingerprint that happens to be 0 becomes 1). */
+ * A struct event borrows: its spans point into the Kafka record or the batch's arena and die with
+ * the batch. Identifiers that only ever have to be compared (event, order, refund, ticket,
+ * subscription) come as 64-bit fingerprints, made by the decoder with hash_pair(), 0 meaning absent
+ * (a fingerprint that happens to be 0 becomes 1). */
 #ifndef LC_MODEL_EVENT_H
 #define LC_MODEL_EVENT_H
 
@@ -60,32 +61,32 @@ enum consent_purpose { CONSENT_MARKETING, CONSENT_ANALYTICS, CONSENT_PURPOSE_COU
 struct event {
     struct span customer; /* 1–128 bytes of UTF-8; equals the record key */
     enum event_type type;
-    uint32_t has;           /* EVENT_HAS_* */
-    uint64_t id_fp;         /* fingerprint of (source, id); never 0 */
-    int64_t time_ms;        /* event time */
-    int64_t record_ms;      /* Kafka's timestamp of the record */
-    int64_t amount_minor;   /* ≥ 0 for orders and refunds, in `currency`'s minor units */
+    uint32_t has;         /* EVENT_HAS_* */
+    uint64_t id_fp;       /* fingerprint of (source, id); never 0 */
+    int64_t time_ms;      /* event time */
+    int64_t record_ms;    /* Kafka's timestamp of the record */
+    int64_t amount_minor; /* ≥ 0 for orders and refunds, in `currency`'s minor units */
     enum currency currency;
     uint64_t order_fp, refund_fp, ticket_fp, subscription_fp;
-    int64_t ends_ms;        /* end of the trial or of the paid term */
-    int16_t score;          /* nps 0–10, csat 1–5 */
+    int64_t ends_ms; /* end of the trial or of the paid term */
+    int16_t score;   /* nps 0–10, csat 1–5 */
     enum survey_metric metric;
     enum churn_reason reason;
     enum consent_purpose purpose;
     bool granted;
-    struct span channel;    /* ≤ 16 bytes kept: web, app, store, phone, email, sms, wechat, ... */
-    struct span plan;       /* ≤ 16 bytes kept */
-    struct span category;   /* product category, of orders and views */
-    struct span previous;   /* Alias: the id that becomes `customer` */
-    struct span type_name;  /* as sent, for reporting unknown types once */
+    struct span channel;   /* ≤ 16 bytes kept: web, app, store, phone, email, sms, wechat, ... */
+    struct span plan;      /* ≤ 16 bytes kept */
+    struct span category;  /* product category, of orders and views */
+    struct span previous;  /* Alias: the id that becomes `customer` */
+    struct span type_name; /* as sent, for reporting unknown types once */
 };
 
 const char *event_type_title(enum event_type type);
 enum event_group event_type_group(enum event_type type);
 /* Mask of EVENT_HAS_* a record of the type must carry. */
 uint32_t event_type_required(enum event_type type);
-/* By title, dropping case and everything that is not a letter or digit: "order.completed" finds Order Completed.
- * EVENT_UNKNOWN when there is none. */
+/* By title, dropping case and everything that is not a letter or digit: "order.completed" finds
+ * Order Completed. EVENT_UNKNOWN when there is none. */
 enum event_type event_type_find(struct span name);
 
 #endif

@@ -1,8 +1,9 @@
-/* ledger: what makes a repeated event harmless. Fingerprints of a customer's newest events and of its newest orders and
- * refunds, kept beside the customer and written in the same step.
+/* ledger: what makes a repeated event harmless. Fingerprints of a customer's newest events and of
+ * its newest orders and refunds, kept beside the customer and written in the same step.
  *
- * Bounded: beyond LEDGER_ORDERS_MAX orders and LEDGER_EVENTS_MAX other events a repeat is not detected any more (said in
- * docs/FORMATS.md). An event that carries an order or refund id is known by that alone. */
+ * Bounded: beyond LEDGER_ORDERS_MAX orders and LEDGER_EVENTS_MAX other events a repeat is not
+ * detected any more (said in docs/FORMATS.md). An event that carries an order or refund id is known
+ * by that alone. */
 #ifndef LC_MODEL_LEDGER_H
 #define LC_MODEL_LEDGER_H
 
@@ -13,8 +14,8 @@
 #define LEDGER_EVENTS_MAX 64
 #define LEDGER_EVENT_MASK UINT64_C(0xffffffffffff) /* event fingerprints are kept in six bytes */
 
-/* Rings in insertion order; oldest falls out. Memory is the caller's: `orders` and `events` must have room for one more than
- * they hold before every fold step (up to the bounds). */
+/* Rings in insertion order; oldest falls out. Memory is the caller's: `orders` and `events` must
+ * have room for one more than they hold before every fold step (up to the bounds). */
 struct ledger {
     uint64_t *orders; /* oldest first */
     uint32_t order_count, order_cap;

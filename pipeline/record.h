@@ -15,9 +15,9 @@ struct header {
 struct record {
     int32_t partition;
     int64_t offset;
-    int64_t timestamp_ms; /* of the record (create or append time) */
+    int64_t timestamp_ms;   /* of the record (create or append time) */
     struct span key, value; /* absent: null */
-    void *impl;           /* the source's, for source_headers() */
+    void *impl;             /* the source's, for source_headers() */
 };
 
 #endif

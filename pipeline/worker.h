@@ -1,10 +1,12 @@
-/* worker: the commit protocol. One worker is one thread with its own source (consumer), sink (transactional producer), one Redis
- * connection a partition and a cache; more workers or more machines are the same thing again. PROTOCOL.md is its law;
- * docs/DESIGN.md says where each step of it is.
+/* worker: the commit protocol. One worker is one thread with its own source (consumer), sink
+ * (transactional producer), one Redis connection a partition and a cache; more workers or more
+ * machines are the same thing again. PROTOCOL.md is its law; docs/DESIGN.md says where each step of
+ * it is.
  *
- * worker_step() does one round: take ownership changes, claim, replay or fold a batch, commit to Kafka, then to Redis. It
- * never blocks longer than its timeouts and never loses anything by returning. Everything that goes wrong is a status here and
- * a line in `events`, which the caller prints. */
+ * worker_step() does one round: take ownership changes, claim, replay or fold a batch, commit to
+ * Kafka, then to Redis. It never blocks longer than its timeouts and never loses anything by
+ * returning. Everything that goes wrong is a status here and a line in `events`, which the caller
+ * prints. */
 #ifndef LC_PIPELINE_WORKER_H
 #define LC_PIPELINE_WORKER_H
 
@@ -20,7 +22,8 @@ struct worker;
 /* Opens a connection of its own for one partition; closes by redis.close and this function. */
 struct worker_redis_factory {
     void *self;
-    enum status (*connect)(void *self, int32_t partition, struct redis *ret_redis, struct report *report);
+    enum status (*connect)(void *self, int32_t partition, struct redis *ret_redis,
+                           struct report *report);
     void (*release)(void *self, int32_t partition, struct redis redis);
 };
 
@@ -28,14 +31,15 @@ struct worker_redis_factory {
 enum worker_severity { WORKER_INFO, WORKER_NOTICE, WORKER_WARNING, WORKER_ERROR };
 struct worker_log {
     void *self;
-    void (*line)(void *self, enum worker_severity severity, int32_t partition, const char *code, const char *text);
+    void (*line)(void *self, enum worker_severity severity, int32_t partition, const char *code,
+                 const char *text);
 };
 
 struct worker_options {
-    const char *app;          /* key prefix in Redis */
-    const char *input_topic;  /* name, for lc-topic of dead letters */
-    const char *token;        /* unique to this incarnation: instance name, boot, counter */
-    struct params params;     /* the parameters we want in force */
+    const char *app;         /* key prefix in Redis */
+    const char *input_topic; /* name, for lc-topic of dead letters */
+    const char *token;       /* unique to this incarnation: instance name, boot, counter */
+    struct params params;    /* the parameters we want in force */
     struct decode_options decode;
     struct alert_options alert;
     size_t batch_max;         /* events a round, 1–100000 */
@@ -44,7 +48,8 @@ struct worker_options {
     int64_t lazy_commit_ms;   /* K without output is committed this often */
     size_t batch_arena_max;   /* bytes */
     int poll_ms;              /* longest wait for records in one step */
-    bool continue_after_loss; /* operator's decision: go on although the log no longer holds what is needed */
+    bool continue_after_loss; /* operator's decision: go on although the log no longer holds what is
+                                 needed */
     bool tombstone_deletes;   /* a null value means erasure */
 };
 
@@ -53,8 +58,8 @@ enum partition_phase {
     PARTITION_CLAIMING,
     PARTITION_REPLAYING, /* below (K, C_K): effects are suppressed */
     PARTITION_LIVE,
-    PARTITION_WAITING,   /* Redis or Kafka refuses for now; resumes by itself */
-    PARTITION_STOPPED    /* operator's decision is needed */
+    PARTITION_WAITING, /* Redis or Kafka refuses for now; resumes by itself */
+    PARTITION_STOPPED  /* operator's decision is needed */
 };
 struct partition_status {
     int32_t partition;
@@ -63,7 +68,7 @@ struct partition_status {
     struct position at;        /* R, C */
     int64_t watermark_ms, log_end;
     int64_t customers;
-    struct report problem;     /* code empty: none */
+    struct report problem; /* code empty: none */
 };
 
 /* Counters since the start; only ever grow. */
@@ -95,32 +100,37 @@ struct worker_stats {
 #undef X
     uint64_t dead_by_error[DECODE_ERROR_COUNT];
     uint64_t alerts_by_kind[KIND_COUNT];
-    int64_t progress_ms;   /* mono: the last time a step moved something or found nothing to do */
+    int64_t progress_ms; /* mono: the last time a step moved something or found nothing to do */
     struct cache_stats cache;
-    /* Event-to-commit time of the last batches, log-spaced buckets in ms: 1,2,5,10,20,50,100,200,500,1000,2000,5000,+inf */
+    /* Event-to-commit time of the last batches, log-spaced buckets in ms:
+     * 1,2,5,10,20,50,100,200,500,1000,2000,5000,+inf */
     uint64_t latency_bucket[13];
     double latency_sum_s;
-    size_t live_bytes;     /* arenas and cache */
+    size_t live_bytes; /* arenas and cache */
 };
 
-/* A switch of parameters arms every customer's timer anew, at the earliest here: after W at the switch (so that nothing is due at
- * W itself) and spread over an hour by the customer's hash (so that W can stand between them and a tick stays bounded).
- * Part of the replay's determinism: never changes. */
+/* A switch of parameters arms every customer's timer anew, at the earliest here: after W at the
+ * switch (so that nothing is due at W itself) and spread over an hour by the customer's hash (so
+ * that W can stand between them and a tick stays bounded). Part of the replay's determinism: never
+ * changes. */
 #define WORKER_REARM_SPREAD_MS 3600000
 static inline int64_t worker_rearm_ms(uint64_t customer_hash, int64_t switched_ms)
 {
-    return switched_ms == INT64_MIN ? INT64_MIN
-                                    : switched_ms + 1 + (int64_t)(customer_hash % WORKER_REARM_SPREAD_MS);
+    return switched_ms == INT64_MIN
+               ? INT64_MIN
+               : switched_ms + 1 + (int64_t)(customer_hash % WORKER_REARM_SPREAD_MS);
 }
 
 /* Ports and options are borrowed and must outlive the worker. */
-struct worker *worker_open(const struct worker_options *options, struct source source, struct sink sink,
-                           struct worker_redis_factory redis, struct clock clock, struct cache *cache,
-                           struct worker_log log);
-/* OK: go on (call again at once). RETRY: nothing to do or waiting; sleep is done inside. FENCED: stop, exit 77. GONE: every
- * partition owned waits for the operator. FATAL: this worker can't go on (report). */
+struct worker *worker_open(const struct worker_options *options, struct source source,
+                           struct sink sink, struct worker_redis_factory redis, struct clock clock,
+                           struct cache *cache, struct worker_log log);
+/* OK: go on (call again at once). RETRY: nothing to do or waiting; sleep is done inside. FENCED:
+ * stop, exit 77. GONE: every partition owned waits for the operator. FATAL: this worker can't go on
+ * (report). */
 enum status worker_step(struct worker *worker, struct report *report) LC_CHECKED;
-/* Flush K, commit what is finished, unassign. The ports are closed by the caller. Bounded by timeout_ms. */
+/* Flush K, commit what is finished, unassign. The ports are closed by the caller. Bounded by
+ * timeout_ms. */
 void worker_stop(struct worker *worker, int timeout_ms);
 void worker_close(struct worker *worker); /* accepts NULL */
 
@@ -128,7 +138,8 @@ void worker_close(struct worker *worker); /* accepts NULL */
 void worker_stats(struct worker *worker, struct worker_stats *ret_stats);
 size_t worker_partitions(struct worker *worker, struct partition_status *ret_statuses, size_t cap);
 
-/* A line for the operator's flow of the protocol; named crash points call this when set (tests only). */
+/* A line for the operator's flow of the protocol; named crash points call this when set (tests
+ * only). */
 extern void (*worker_crash_point)(const char *name);
 
 #endif
