@@ -87,15 +87,14 @@ static void print_risk(const struct customer *c, int64_t at_ms, const struct par
     printf("  churn risk   %.1f %% (does not buy within %.0f d); P(alive) %.3f%s\n",
            100 * risk.risk, (double)params->churn_horizon_ms / DAY_MS, risk.p_alive,
            risk.subscribed ? "; by subscription term" : "");
-    printf("               logit P(buy) %+.3f = %+.3f history", risk.base_logit + 0.0,
-           risk.base_logit);
     double sum = risk.base_logit;
     for (int i = 0; i < WARNING_COUNT; i++)
-        if (risk.contribution[i] != 0) {
+        sum += risk.contribution[i];
+    printf("               logit P(buy) %+.3f = %+.3f history", sum, risk.base_logit);
+    for (int i = 0; i < WARNING_COUNT; i++)
+        if (risk.contribution[i] != 0)
             printf(" %+.3f %s", risk.contribution[i], warning_label((enum warning)i));
-            sum += risk.contribution[i];
-        }
-    printf(" = %+.3f\n", sum);
+    putchar('\n');
 }
 
 static void print_episodes(const struct customer *c)
