@@ -83,10 +83,12 @@ void health_of(const struct runner_view *views, size_t count, int64_t now_ms, in
     struct health health = {.live = true, .ready = true, .settled = true, .reason = "ok"};
     uint64_t alerts = 0;
     size_t live = 0;
+    bool slow = false;
 
     health.exit_status = exit_status_of(views, count);
     for (size_t i = 0; i < count; i++) {
         health.live = health.live && now_ms - views[i].alive_ms < HEALTH_STALL_MS;
+        slow = slow || now_ms - views[i].alive_ms >= HEALTH_SLOW_MS;
         health.settled = health.settled && views[i].state != RUNNER_STARTING;
         alerts += views[i].stats.alerts;
         judge_runner(&health, &views[i]);
@@ -104,8 +106,8 @@ void health_of(const struct runner_view *views, size_t count, int64_t now_ms, in
         }
     if (health.partitions == 0 && up_ms < HEALTH_JOINING_MS)
         because(&health, "joining", "no partition owned yet", -1);
-    if (health.ready && !health.live)
-        because(&health, "stalled", "a worker shows no progress", -1);
+    if (slow)
+        because(&health, "stalled", "a worker waits inside a call and shows no progress", -1);
     (void)snprintf(health.status, sizeof health.status,
                    "%s%.80s%s%zu of %zu partitions live, lag %lld, %llu alerts",
                    health.ready ? "" : "waiting: ", health.ready ? "" : health.reason,

@@ -7,6 +7,8 @@
 
 /* Longer without any sign of progress is a hang: a call into librdkafka may take 15 s. */
 #define HEALTH_STALL_MS 45000
+/* Longer than this is not ready, though it may be only a slow call. */
+#define HEALTH_SLOW_MS 5000
 
 /* For so long a process without partitions is joining the group; then it is a standby, and ready:
  * there can be more workers than partitions. Above the time for which a killed namesake keeps its

@@ -105,6 +105,7 @@ static void set_defaults(struct building *building, const struct kafka_options *
                 options->session_timeout_ms ? options->session_timeout_ms : 10000);
         set(building, "max.poll.interval.ms", "300000");
     } else if (role == KAFKA_READER) {
+        set(building, "socket.timeout.ms", "3000"); /* what its blocking calls really wait for */
         set(building, "fetch.wait.max.ms", "10");
         set(building, "fetch.error.backoff.ms", "20");
     } else if (role == KAFKA_PRODUCER) {

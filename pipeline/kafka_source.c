@@ -25,7 +25,6 @@
 #define SEEK_MS            1000
 #define PROBE_EVERY_MS     1000 /* while something seems wrong */
 #define PROBE_MS           300
-#define PROBES_MAX         8
 
 struct owned {
     int32_t partition;
@@ -245,24 +244,27 @@ static size_t consume(struct kafka_source *source, int timeout_ms, size_t max)
     return (size_t)first + (more > 0 ? (size_t)more : 0);
 }
 
-/* Does every leader we read from answer? */
-static bool probe(struct kafka_source *source)
+/* Is the cluster there, with a leader for everything we own? Before anything that librdkafka 2.0.2
+ * would wait for beyond its timeout (query_watermark_offsets waits for the connection as long as
+ * socket.timeout.ms). */
+static rd_kafka_resp_err_t probe(struct kafka_source *source, const char *topic, int timeout_ms)
 {
-    int64_t low, high;
-    size_t count = source->owned_count < PROBES_MAX ? source->owned_count : PROBES_MAX;
-    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(source->reader.rk, topic, NULL);
+    rd_kafka_resp_err_t err;
 
-    for (size_t i = 0; i < count && !err; i++)
-        err = rd_kafka_query_watermark_offsets(source->reader.rk, source->options->input,
-                                               source->owned[i].partition, &low, &high, PROBE_MS);
-    if (count == 0) {
-        const struct rd_kafka_metadata *metadata = NULL;
-
-        err = rd_kafka_metadata(source->reader.rk, 0, NULL, &metadata, PROBE_MS);
-        if (metadata)
-            rd_kafka_metadata_destroy(metadata);
-    }
-    return !err;
+    if (!handle)
+        return rd_kafka_last_error();
+    err = rd_kafka_metadata(source->reader.rk, 0, handle, &metadata, timeout_ms);
+    rd_kafka_topic_destroy(handle);
+    if (err)
+        return err;
+    err = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__BAD_MSG;
+    for (int i = 0; !err && i < metadata->topics[0].partition_cnt; i++)
+        if (metadata->topics[0].partitions[i].leader < 0)
+            err = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    rd_kafka_metadata_destroy(metadata);
+    return err;
 }
 
 /* librdkafka tells when a connection breaks, not when it is back, and it tells of connections that
@@ -280,7 +282,7 @@ static void tell_problem(struct kafka_source *source, struct report *report)
     kafka_handle_problem(&source->group, &source->problem);
     if (now >= source->probe_at_ms) {
         source->probe_at_ms = now + PROBE_EVERY_MS;
-        if (probe(source)) {
+        if (!probe(source, source->options->input, PROBE_MS)) {
             source->problem.code[0] = '\0';
             return;
         }
@@ -555,13 +557,22 @@ static enum status source_committed(void *self, int32_t partition, struct arena 
     return status;
 }
 
+static rd_kafka_resp_err_t query_bounds(struct kafka_source *source, const char *topic,
+                                        int32_t partition, int64_t *ret_low, int64_t *ret_high)
+{
+    rd_kafka_resp_err_t err = probe(source, topic, request_ms(source));
+
+    return err ? err
+               : rd_kafka_query_watermark_offsets(source->reader.rk, topic, partition, ret_low,
+                                                  ret_high, request_ms(source));
+}
+
 static enum status source_bounds(void *self, int32_t partition, int64_t *ret_low, int64_t *ret_high,
                                  struct report *report)
 {
     struct kafka_source *source = self;
     int64_t low = 0, high = 0;
-    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-        source->reader.rk, source->options->input, partition, &low, &high, request_ms(source));
+    rd_kafka_resp_err_t err = query_bounds(source, source->options->input, partition, &low, &high);
 
     if (err)
         return retry(source, err, "bounds of the log", report);
@@ -720,8 +731,8 @@ static enum status source_control(void *self, int32_t partition, int64_t from, s
     struct reading reading = {.max = max};
     int64_t low = 0, high = 0;
     enum status status = STATUS_OK;
-    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-        source->reader.rk, source->options->control, partition, &low, &high, request_ms(source));
+    rd_kafka_resp_err_t err =
+        query_bounds(source, source->options->control, partition, &low, &high);
 
     MUST(max > 0);
     if (err)
