@@ -354,7 +354,9 @@ static void compare_meta(const struct store_meta *meta, size_t customers)
     if (meta->customers != (int64_t)customers)
         sim_violate(sim, "partition %d: meta counts %lld customers, the fold %zu", oracle.partition,
                     (long long)meta->customers, customers);
-    int64_t until_ms = sim->load.clock_event ? meta->watermark_ms - 1 : sim->quiet_wall_ms;
+    int64_t until_ms = sim->quiet_wall_ms;
+    if (sim->load.clock_event) /* what a switch armed at W waits for the next step of W */
+        until_ms = meta->watermark_ms == INT64_MIN ? INT64_MIN : meta->watermark_ms - 1;
     for (size_t i = 0; i < oracle.count; i++) {
         const struct oracle_customer *customer = &oracle.customers[i];
         if (!customer_is_empty(&customer->state) && customer->state.due_ms <= until_ms)

@@ -172,6 +172,9 @@ static void rewrite(struct sim *sim, const struct sim_fault *fault)
 {
     int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
     struct sim_log *log = &sim->kafka.log[SIM_INPUT][partition];
+    struct store_meta meta = {.last_offset = -1};
+    if (position_in_redis(sim, partition, &meta) > 0 && meta.last_offset < 0)
+        return; /* only gaps were passed: no record that could be compared with another log's */
     int64_t end = fault->kind == SIM_FAULT_RECREATE ? 0 : log->end - 1 - fault->choice / 8 % 10;
     sim->may_lose[partition] = sim->rewritten[partition] = true;
     if (sim->publisher[partition] != NULL)
