@@ -34,6 +34,7 @@ int status_command(int argc, char **argv);
 int demo_command(int argc, char **argv);
 int fit_command(int argc, char **argv);
 int score_command(int argc, char **argv);
+int backtest_command(int argc, char **argv);
 
 /* --- options: one table a command, from which parsing and --help come --- */
 

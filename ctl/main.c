@@ -17,6 +17,8 @@ static const struct ctl_command commands[] = {
      fit_command},
     {"score", "P(alive), P(buys), expected purchases, value and timers of histories",
      score_command},
+    {"backtest", "what a model would have said on a past day, against what then happened",
+     backtest_command},
     {"demo", "everything at work on embedded servers", demo_command},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
