@@ -241,6 +241,8 @@ static void fill(struct behaviour *b, struct plan *what, int64_t at, struct beha
         e->has_ends = true;
         e->ends_ms = at + 90 * TEXT_MS_PER_DAY;
         snprintf(e->plan, sizeof e->plan, "%s", plans_sold[who->category % 3]);
+        e->has_amount = true;
+        e->amount_minor = 2990 + 3000 * (who->category % 3);
         break;
     case EVENT_SUBSCRIPTION_CANCELLED:
         e->reason = (enum churn_reason)(CHURN_COMPETITION + random_u64(b) % 4);
