@@ -23,9 +23,14 @@ static struct store_key key_of(const struct store *store, const char *tail, int 
 
 struct store_key store_key(const struct store *store, char kind, uint32_t number)
 {
-    char tail[16];
+    char tail[16], *at = tail + sizeof tail; /* written from its end: a wipe names thousands */
 
-    return key_of(store, tail, snprintf(tail, sizeof tail, "%c:%" PRIu32, kind, number));
+    do
+        *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    *--at = ':';
+    *--at = kind;
+    return key_of(store, at, (int)(tail + sizeof tail - at));
 }
 
 struct store_key store_key_meta(const struct store *store)
