@@ -194,9 +194,15 @@ static void advance_txns(struct sim_kafka *kafka)
         producer->epoch++; /* the coordinator fences the producer whose transaction it aborts */
         sim_kafka_finish(kafka, txn, false);
     }
-    for (struct sim_txn *txn = kafka->txns; txn != NULL; txn = txn->next)
+    for (struct sim_txn **at = &kafka->txns; *at != NULL;) {
+        struct sim_txn *txn = *at;
         if (txn->state == SIM_TXN_COMMITTING || txn->state == SIM_TXN_ABORTING)
             mark(kafka, txn);
+        if (txn->state == SIM_TXN_DONE)
+            *at = txn->next;
+        else
+            at = &txn->next;
+    }
 }
 
 enum sim_answer sim_kafka_producer_init(struct sim_kafka *kafka, int name, int64_t *ret_epoch)

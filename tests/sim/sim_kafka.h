@@ -45,7 +45,7 @@ struct sim_txn {
     enum sim_txn_state state;
     bool committed; /* meaningful from COMMITTING on */
     int64_t started_ms;
-    struct sim_txn *next; /* all of the run, newest first */
+    struct sim_txn *next; /* of those that are not done, newest first */
     struct sim_txn_part {
         enum sim_topic topic;
         int32_t partition;
