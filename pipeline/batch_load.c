@@ -49,7 +49,7 @@ static void decode_one(struct batch *batch, const struct record *record, struct 
  * a dead letter. */
 static bool room_to_decode(const struct batch *batch)
 {
-    const size_t need = 8 * batch->ports->options.decode.bytes_max + 1024;
+    const size_t need = DECODE_SCRATCH_BYTES(batch->ports->options.decode.bytes_max);
     return batch->arena.bytes_max >= need &&
            batch->arena.bytes_used <= batch->arena.bytes_max - need;
 }
@@ -174,20 +174,20 @@ static enum status add_bucket(struct batch *batch, struct batch_part *part,
     return STATUS_OK;
 }
 
-/* Does setting the exact times of the loaded buckets move one of them past next_ms? */
-static bool sweep_moves_on(const struct batch *batch, const struct batch_part *part,
+/* Is anything gained by the loaded buckets alone: a timer before next_ms that fires, or an index
+ * entry that was too early? */
+static bool loaded_suffice(const struct batch *batch, const struct batch_part *part,
                            int64_t next_ms)
 {
     for (size_t i = 0; i < part->bucket_count; i++)
-        if (batch_bucket_due(batch, part, &part->buckets[i]) > next_ms)
+        if (batch_bucket_due(batch, part, &part->buckets[i]) != next_ms)
             return true;
     return false;
 }
 
 /* More may be due than one batch takes: then W goes to just before the first bucket not taken. When
- * that is no step at all, the sweep alone may be one (after a switch every bucket is said to be
- * due); else so many customers are due in the same millisecond, and since W cannot stand between
- * them they are taken whole: the arena is the last bound. */
+ * so many customers are due in one millisecond that this gains nothing, they are taken whole, since
+ * W cannot stand between them: the arena is the last bound. */
 static enum status load_buckets(struct batch *batch, struct batch_part *part, int64_t horizon_ms,
                                 int64_t *ret_until_ms, struct report *report)
 {
@@ -205,7 +205,7 @@ static enum status load_buckets(struct batch *batch, struct batch_part *part, in
         *ret_until_ms = next_ms > horizon_ms   ? horizon_ms
                         : next_ms - 1 > now_ms ? next_ms - 1
                                                : now_ms;
-        if (*ret_until_ms > now_ms || sweep_moves_on(batch, part, next_ms))
+        if (next_ms > horizon_ms || loaded_suffice(batch, part, next_ms))
             return STATUS_OK;
     }
 }

@@ -65,6 +65,7 @@ struct world {
     struct cache *cache;
     struct worker *worker;
     struct worker_options options;
+    bool sizes; /* of a batch: the test's own */
     char stopped_by[REPORT_CODE_MAX];
 };
 
@@ -357,11 +358,13 @@ static void world_start(struct world *world, enum fold_clock clock)
     world->options.decode = (struct decode_options){
         .bytes_max = 4096, .future_max_ms = WORLD_DAY, .currency = CURRENCY_EUR};
     world->options.alert = (struct alert_options){.source = "unit", .reporting = CURRENCY_EUR};
-    world->options.batch_max = 100;
-    world->options.tick_buckets_max = 4;
+    if (!world->sizes) {
+        world->options.batch_max = 100;
+        world->options.tick_buckets_max = 4;
+        world->options.batch_arena_max = 16u << 20;
+    }
     world->options.tick_interval_ms = 1000;
     world->options.lazy_commit_ms = 500;
-    world->options.batch_arena_max = 16u << 20;
     world->options.poll_ms = 100;
     world->cache = cache_open(1 << 20);
     world->change = SOURCE_ASSIGNED;
