@@ -251,9 +251,10 @@ enum status admin_open(const struct admin_options *options, struct admin_pages p
     fd = address.path[0] ? listen_unix(address.path)
                          : listen_tcp(address.host, address.port, &admin->port);
     if (fd < 0) {
+        status = errno == EADDRINUSE ? STATUS_RETRY : STATUS_REJECT;
         report_set(report, "http-listen", "http.listen %s: %s", options->listen, strerror(errno));
         free(admin);
-        return STATUS_REJECT;
+        return status;
     }
     status = start(admin, fd, options->listen, report);
     if (status != STATUS_OK) {

@@ -38,7 +38,7 @@ struct admin_options {
 
 struct admin;
 
-/* REJECT with words: address unusable or taken, a token needed. */
+/* REJECT with words: address unusable. RETRY: taken, maybe by one that is about to end. */
 enum status admin_open(const struct admin_options *options, struct admin_pages pages,
                        struct admin **ret_admin, struct report *report) LC_CHECKED;
 int admin_port(const struct admin *admin); /* where it listens; 0 for a unix socket */

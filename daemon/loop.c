@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/must.h"
@@ -111,6 +112,19 @@ static enum status open_admin(struct loop *loop, struct report *report)
     if (status != STATUS_OK)
         return status;
     return admin_open(&options, pages, &loop->admin, report);
+}
+
+/* A process that was killed a moment ago may hold the address for another one. */
+static enum status wait_admin(struct loop *loop, struct report *report)
+{
+    const struct timespec nap = {.tv_nsec = 200000000};
+    enum status status = open_admin(loop, report);
+
+    for (int i = 0; i < 25 && status == STATUS_RETRY; i++) {
+        (void)nanosleep(&nap, NULL);
+        status = open_admin(loop, report);
+    }
+    return status;
 }
 
 /* --- signals --- */
@@ -283,7 +297,7 @@ int loop_run(const struct loop_options *options)
     notify_init(&loop.notify);
     loop.began_ms = now_ms(&loop);
     MUST(start_runners(&loop));
-    if (open_admin(&loop, &report) != STATUS_OK) {
+    if (wait_admin(&loop, &report) != STATUS_OK) {
         log_report(LOG_LEVEL_ERROR, &report);
         begin_stop(&loop, report.text, EXIT_CONFIG);
     } else if (loop.admin) {

@@ -226,6 +226,21 @@ static void addresses_that_cannot_be(void **state)
     }
 }
 
+static void an_address_that_is_taken_may_come_free(void **state)
+{
+    struct admin *first = open_at("127.0.0.1:0", NULL), *second = NULL;
+    struct report report = {0};
+    char listen[32];
+    struct admin_options options = {.listen = listen};
+
+    (void)state;
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", admin_port(first));
+    assert_int_equal(admin_open(&options, pages, &second, &report), STATUS_RETRY);
+    admin_close(first);
+    assert_int_equal(admin_open(&options, pages, &second, &report), STATUS_OK);
+    admin_close(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +250,7 @@ int main(void)
         cmocka_unit_test(tokens),
         cmocka_unit_test(an_endless_head_is_bounded),
         cmocka_unit_test(addresses_that_cannot_be),
+        cmocka_unit_test(an_address_that_is_taken_may_come_free),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
