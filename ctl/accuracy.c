@@ -92,8 +92,8 @@ static void interval(struct accuracy_bin *bin)
     const double z = 1.959963984540054, n = (double)bin->customers, p = bin->bought;
     const double middle = (p + z * z / (2 * n)) / (1 + z * z / n);
     const double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-    bin->low = fmax(0, middle - half);
-    bin->high = fmin(1, middle + half);
+    bin->low = fmax(0, fmin(p, middle - half)); /* rounding must not put p outside */
+    bin->high = fmin(1, fmax(p, middle + half));
 }
 
 enum status accuracy_calibration(const struct forecast forecasts[], const struct outcome outcomes[],
@@ -109,11 +109,14 @@ enum status accuracy_calibration(const struct forecast forecasts[], const struct
         const size_t from = b * count / ACCURACY_BINS, to = (b + 1) * count / ACCURACY_BINS;
         struct accuracy_bin bin = {.customers = to - from};
         for (size_t i = from; i < to; i++) {
-            bin.predicted += forecasts[ranks[i].at].p / (double)bin.customers;
-            bin.bought += (outcomes[ranks[i].at].days > 0) / (double)bin.customers;
+            bin.predicted += forecasts[ranks[i].at].p;
+            bin.bought += outcomes[ranks[i].at].days > 0;
         }
-        if (bin.customers > 0)
+        if (bin.customers > 0) {
+            bin.predicted /= (double)bin.customers;
+            bin.bought /= (double)bin.customers;
             interval(&bin);
+        }
         ret_bins[b] = bin;
     }
     free(ranks);

@@ -148,7 +148,7 @@ void backtest_print_json(const struct backtested *b, FILE *out)
 
 /* --- for the eye --- */
 
-enum { PLOT_LEFT = 70, PLOT_TOP = 60, PLOT_SIZE = 480, PLOT_WIDTH = 600, PLOT_HEIGHT = 640 };
+enum { PLOT_LEFT = 70, PLOT_TOP = 60, PLOT_SIZE = 480, PLOT_WIDTH = 640, PLOT_HEIGHT = 600 };
 
 struct plot {
     FILE *out;
@@ -225,14 +225,12 @@ void backtest_print_svg(const struct backtested *b, FILE *out)
             "%d %d\" font-family=\"sans-serif\" font-size=\"14\">\n"
             "<title>Calibration of %s</title>\n"
             "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-            "<text x=\"%d\" y=\"28\" font-size=\"17\">Calibration of %s: %zu customers, %ld days "
-            "after %s</text>\n"
-            "<text x=\"%d\" y=\"48\" fill=\"#555555\">tenths of the customers by forecast, with "
-            "95 %% intervals%s</text>\n",
+            "<text x=\"%d\" y=\"26\" font-size=\"17\">Calibration of %s%s</text>\n"
+            "<text x=\"%d\" y=\"47\" fill=\"#555555\">%zu customers, %ld days after %s; tenths by "
+            "forecast, with 95 %% intervals</text>\n",
             PLOT_WIDTH, PLOT_HEIGHT, PLOT_WIDTH, PLOT_HEIGHT, title_of(b, CONTEST_MODEL), PLOT_LEFT,
-            title_of(b, CONTEST_MODEL), b->customers, (long)b->horizon,
-            day_text(b->until_day, until), PLOT_LEFT,
-            b->fit.verdict == FIT_OK ? "" : "; fit NOT identified");
+            title_of(b, CONTEST_MODEL), b->fit.verdict == FIT_OK ? "" : " (fit not identified)",
+            PLOT_LEFT, b->customers, (long)b->horizon, day_text(b->until_day, until));
     plot_axes(&plot);
     for (int c = 0; c < CONTESTANTS; c++)
         if (b->present[c] && colours[c])
