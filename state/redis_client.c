@@ -367,6 +367,9 @@ static enum status connect_now(struct redis_client *client, struct report *repor
         if (client->port)
             redisEnableKeepAlive(client->context);
     }
+    /* A server that does not speak TLS may wait for us as we wait for it. */
+    if (status == STATUS_OK && redisSetTimeout(client->context, patience) != REDIS_OK)
+        status = away(client, "connect", "cannot set the connect timeout", report);
     if (status == STATUS_OK && client->tls)
         status = redis_tls_start(client->tls, client->context, report);
     if (status == STATUS_OK &&

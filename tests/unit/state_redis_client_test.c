@@ -33,9 +33,6 @@ static void test_addresses_are_understood_or_refused_with_words(void **state)
         {"an open bracket", "[::1:6379", "redis-address", false, false},
         {"empty brackets", "[]:6379", "redis-address", false, false},
         {"a URL", "redis://localhost:6379", "redis-address", false, false},
-#ifndef LC_HAVE_REDIS_TLS
-        {"TLS in a build without it", "redis.example:6379", "redis-tls-missing", true, false},
-#endif
     };
 
     (void)state;
