@@ -108,8 +108,8 @@ uint64_t partition_record_hash(const struct record *record);
 /* A step of the state was acknowledged by Redis: `next` is what holds now. */
 void partition_applied(struct partition *partition, struct ports *ports,
                        const struct store_meta *next);
-/* R is at K: is this the place the alerts were delivered up to, or another log that is only as long?
- * false: stopped. */
+/* R is at K: is this the place the alerts were delivered up to, or another log that is only as
+ * long? false: stopped. */
 bool partition_arrived(struct partition *partition, struct ports *ports);
 /* A transaction with K = delivered committed. */
 void partition_delivered(struct partition *partition, const struct delivered *delivered);
