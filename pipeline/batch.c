@@ -135,7 +135,7 @@ static enum status put_of(struct batch *batch, struct batch_customer *customer,
                             .created = !customer->stored};
     enum status status = STATUS_OK;
     if (!customer_is_empty(&customer->state)) {
-        put.due_ms = customer->state.due_ms;
+        put.due_ms = batch_customer_due(customer);
         status = customer_encode(&customer->state, &batch->arena, &put.record);
         if (status == STATUS_OK && customer->ledger.changed)
             status = ledger_encode(&customer->ledger, &batch->arena, &put.ledger);
@@ -175,8 +175,8 @@ int64_t batch_bucket_due(const struct batch *batch, const struct batch_part *par
         const struct batch_customer *customer =
             batch_customer_find(batch, part, blob->customer, blob->hash);
         MUST(customer != NULL);
-        if (!customer_is_empty(&customer->state) && customer->state.due_ms < due_ms)
-            due_ms = customer->state.due_ms;
+        if (!customer_is_empty(&customer->state) && batch_customer_due(customer) < due_ms)
+            due_ms = batch_customer_due(customer);
     }
     return due_ms;
 }

@@ -43,8 +43,8 @@ static enum status settle_customer(struct batch_part *part, struct batch_custome
     customer->state.params_version = part->base.params_version; /* an erasure forgets it */
     if (customer->state.due_ms == due_before_ms)
         return STATUS_OK;
-    return timers_push(&part->timers,
-                       (struct heap_item){customer->state.due_ms, customer->hash, customer->index});
+    return timers_push(&part->timers, (struct heap_item){batch_customer_due(customer),
+                                                         customer->hash, customer->index});
 }
 
 enum status batch_advance(struct batch *batch, struct batch_part *part, int64_t until_ms,
@@ -57,16 +57,16 @@ enum status batch_advance(struct batch *batch, struct batch_part *part, int64_t 
     struct heap_item item;
     while (timers_pop(&part->timers, until_ms, &item)) {
         struct batch_customer *customer = part->customers[item.index];
-        if (customer->state.due_ms != item.at_ms)
+        const int64_t due_ms = customer->state.due_ms;
+        if (batch_customer_due(customer) != item.at_ms)
             continue; /* an older entry of a customer that moved */
         batch->effects.count = 0;
-        fold_timers(&customer->state, item.at_ms, found_ms, &part->partition->params,
-                    &batch->effects);
-        MUST(customer->state.due_ms > item.at_ms);
+        fold_timers(&customer->state, due_ms, found_ms, &part->partition->params, &batch->effects);
+        MUST(customer->state.due_ms > due_ms);
         part->timers_fired++;
         enum status status = emit(batch, part, customer);
         if (status == STATUS_OK)
-            status = settle_customer(part, customer, item.at_ms);
+            status = settle_customer(part, customer, due_ms);
         if (status != STATUS_OK)
             return status;
     }

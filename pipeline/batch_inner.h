@@ -21,6 +21,12 @@ int64_t batch_bucket_due(const struct batch *batch, const struct batch_part *par
 /* Encode what changed, set the sweeps, append the part to the batch. */
 enum status batch_part_finish(struct batch *batch, struct batch_part *part) LC_CHECKED;
 
+/* When W fires the customer's timer. */
+static inline int64_t batch_customer_due(const struct batch_customer *customer)
+{
+    return worker_due_ms(customer->hash, customer->state.due_ms);
+}
+
 /* --- batch_load.c --- */
 enum status batch_decode(struct batch *batch, struct batch_part *part, size_t count) LC_CHECKED;
 enum status batch_load(struct batch *batch, struct batch_part *part,

@@ -223,8 +223,8 @@ enum status batch_load_due(struct batch *batch, struct batch_part *part, int64_t
     for (uint32_t i = 0; i < part->customer_count; i++) {
         const struct batch_customer *customer = part->customers[i];
         enum status status =
-            timers_push(&part->timers, (struct heap_item){customer->state.due_ms, customer->hash,
-                                                          customer->index});
+            timers_push(&part->timers, (struct heap_item){batch_customer_due(customer),
+                                                          customer->hash, customer->index});
         if (status != STATUS_OK)
             return status;
     }

@@ -121,6 +121,18 @@ static inline int64_t worker_rearm_ms(uint64_t customer_hash, int64_t switched_m
                : switched_ms + 1 + (int64_t)(customer_hash % WORKER_REARM_SPREAD_MS);
 }
 
+/* When a customer's timer is fired by W: up to a minute behind its due time, by its hash. The fold
+ * names the due time all the same; but midnights, at which everybody's windows move on, do not
+ * bring everybody in one instant, between which and itself W could not stand. What an event of its
+ * own fires is not put off. Part of the replay's determinism: never changes. */
+#define WORKER_DUE_SPREAD_MS 60000
+static inline int64_t worker_due_ms(uint64_t customer_hash, int64_t due_ms)
+{
+    return due_ms > INT64_MAX - WORKER_DUE_SPREAD_MS
+               ? INT64_MAX
+               : due_ms + (int64_t)(customer_hash % WORKER_DUE_SPREAD_MS);
+}
+
 /* Ports and options are borrowed and must outlive the worker. */
 struct worker *worker_open(const struct worker_options *options, struct source source,
                            struct sink sink, struct worker_redis_factory redis, struct clock clock,
