@@ -96,7 +96,7 @@ static void test_however_it_is_cut_the_same_is_told(void **state)
         {"seven records at a time", 7, 100, 16u << 20},
         {"one bucket at a time", 1000, 1, 16u << 20},
         {"one record and one bucket at a time", 1, 1, 16u << 20},
-        {"an arena that holds a few customers", 1000, 1, 600u << 10},
+        {"an arena that holds a few customers", 1000, 1, 200u << 10},
     };
     (void)state;
     struct outcome expected = run(&whole, false);
