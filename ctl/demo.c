@@ -289,7 +289,7 @@ static void print_epilogue(const struct demo *d)
         explain_command(6, argv);
     }
     printf("\nYour own servers: write kafka.brokers and redis.address into a file (lifecycled "
-           "--print-example shows all settings),\n"
+           "--print-config shows all settings),\n"
            "check it with `lifecycled --check FILE`, then run `lifecycled --config FILE`. On a "
            "real cluster every alert is\n"
            "committed exactly once; this demo's mock cluster has no transactions, so here it is at "

@@ -68,7 +68,6 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
         {"config", required_argument, NULL, CONFIG},
         {"check", required_argument, NULL, CHECK},
         {"print-config", no_argument, NULL, PRINT_CONFIG},
-        {"print-example", no_argument, NULL, PRINT_CONFIG},
         {"embedded", no_argument, NULL, EMBEDDED},
         {"embedded-address", required_argument, NULL, EMBEDDED_ADDRESS},
         {"version", no_argument, NULL, VERSION},
