@@ -83,6 +83,7 @@ struct sim_source {
 /* The transactional producer (sim_sink.c). */
 struct sim_sink {
     bool opened, in_txn, abortable, fatal;
+    bool sent; /* the broker knows of the transaction */
     int64_t epoch;
 };
 

@@ -58,7 +58,33 @@ static uint32_t share_of(enum sim_port port)
     }
 }
 
-void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint32_t calls, bool may_lose)
+static void add(struct sim_plan *plan, struct sim_random *random, enum sim_fault_kind kind,
+                uint32_t nth)
+{
+    plan->at[plan->count++] = (struct sim_fault){
+        .kind = kind,
+        .nth = nth > 0 ? nth : 1,
+        .ms = rows[kind].ms_max > 0 ? sim_random_log(random, rows[kind].ms_max) : 0,
+        .choice = (uint32_t)sim_random_next(random),
+    };
+}
+
+/* Redis is saved, loses everything, goes another way, and is put back to where it never was in this
+ * life: what a rollback to a zombie's state looks like. Best around the moment at which parameters
+ * change. */
+static void add_revival(struct sim_plan *plan, struct sim_random *random, uint32_t calls,
+                        uint32_t turn)
+{
+    uint32_t at = turn > 0 ? turn : 60 + sim_random_below(random, calls);
+    uint32_t before = sim_random_below(random, 60), after = at + sim_random_below(random, 60);
+    add(plan, random, SIM_FAULT_REDIS_SAVE, at > before ? at - before : 1);
+    add(plan, random, SIM_FAULT_REDIS_WIPE, after);
+    add(plan, random, SIM_FAULT_CRASH_AFTER, after + sim_random_below(random, 10));
+    add(plan, random, SIM_FAULT_REDIS_ROLLBACK, after + 60 + sim_random_below(random, 300));
+}
+
+void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint32_t calls, uint32_t turn,
+                   bool may_lose)
 {
     /* Most runs have few faults, so that a failure is easy to read; some have many. */
     uint32_t count =
@@ -76,12 +102,8 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint32_t ca
             continue;
         }
         uint32_t range = calls * share_of(rows[kind].port) / 100 + 2;
-        struct sim_fault *fault = &plan->at[plan->count++];
-        *fault = (struct sim_fault){
-            .kind = kind,
-            .nth = 1 + sim_random_below(random, range),
-            .ms = rows[kind].ms_max > 0 ? sim_random_log(random, rows[kind].ms_max) : 0,
-            .choice = (uint32_t)sim_random_next(random),
-        };
+        add(plan, random, kind, 1 + sim_random_below(random, range));
     }
+    if (sim_random_chance(random, turn > 0 ? 400 : 50))
+        add_revival(plan, random, calls, turn);
 }

@@ -108,7 +108,9 @@ const char *sim_port_label(enum sim_port port);
 enum sim_port sim_fault_port(enum sim_fault_kind kind);
 bool sim_fault_loses(enum sim_fault_kind kind);
 int64_t sim_fault_ms_max(enum sim_fault_kind kind);
-/* Draw a plan. `calls` is about how many port calls the run will make without faults. */
-void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint32_t calls, bool may_lose);
+/* Draw a plan. `calls` is about how many port calls the run will make without faults; `turn`: the
+ * call from which new workers want other parameters, 0 none. */
+void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint32_t calls, uint32_t turn,
+                   bool may_lose);
 
 #endif

@@ -89,7 +89,8 @@ static bool run(uint64_t seed, const struct sim_plan *plan, FILE *trace)
     bool may_lose = sim_random_chance(&sim.random, 150);
     struct sim_random plan_random = {sim_random_next(&sim.random)};
     if (plan == NULL)
-        sim_plan_draw(&sim.plan, &plan_random, (uint32_t)sim.load.count * 20 + 200, may_lose);
+        sim_plan_draw(&sim.plan, &plan_random, (uint32_t)sim.load.count * 20 + 200,
+                      sim.load.params_switch, may_lose);
     else
         sim.plan = *plan;
     shared->seed = seed;

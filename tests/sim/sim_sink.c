@@ -66,6 +66,7 @@ static enum status sink_begin(void *self, struct report *report)
                     sink->in_txn ? "within another" : "without a producer");
     else
         sink->in_txn = true;
+    sink->sent = false;
     sink->fatal = sink->fatal || status == STATUS_FATAL;
     (void)say(task, report, status, "begin");
     sim_call_end(task);
@@ -111,6 +112,7 @@ static enum status sink_send(void *self, const struct sink_message *message, str
             [SINK_DEAD_LETTERS] = SIM_DEAD_LETTERS,
             [SINK_CONTROL] = SIM_CONTROL,
         };
+        sink->sent = true;
         /* The answer comes later: what is wrong shows at `offsets` or `commit`. */
         (void)answer_of(task, sim_kafka_produce(&task->sim->kafka, task->name, sink->epoch,
                                                 topics[message->topic], partition_of(task, message),
@@ -136,6 +138,7 @@ static enum status sink_offsets(void *self, const struct sink_offset *offsets, s
     else if (fault != NULL || sink->abortable)
         status = STATUS_RETRY;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        sink->sent = true;
         status = answer_of(task, sim_kafka_txn_offset(&task->sim->kafka, task->name, sink->epoch,
                                                       member != NULL ? member->id : 0,
                                                       membership.generation, offsets[i].partition,
@@ -186,9 +189,12 @@ static enum status sink_commit(void *self, struct report *report)
             late->name = task->name;
         }
     }
-    sink->in_txn = status == STATUS_RETRY || status == STATUS_STALE;
-    sink->abortable = sink->in_txn;
-    sink->fatal = status == STATUS_FATAL;
+    /* An outcome nobody knows is fatal by the port's word; the producer itself could go on, and
+     * must not. */
+    bool unknown = status == STATUS_FATAL && fault != NULL && !sink->fatal;
+    sink->in_txn = status != STATUS_OK;
+    sink->abortable = status == STATUS_RETRY || status == STATUS_STALE;
+    sink->fatal = status == STATUS_FATAL && !unknown;
     (void)say(task, report, status, "commit");
     sim_call_end(task);
     return status;
@@ -200,12 +206,10 @@ static enum status sink_abort(void *self, struct report *report)
     struct sim_sink *sink = &task->sink;
     const struct sim_fault *fault = sim_call_begin(task, SIM_PORT_ABORT);
     enum status status = STATUS_OK;
-    const struct sim_producer *producer = &task->sim->kafka.producer[task->name];
     if (fault != NULL || sink->fatal) {
         status = STATUS_FATAL;
         sink->fatal = true;
-    } else if (producer->epoch != sink->epoch ||
-               (producer->txn != NULL && producer->txn->state == SIM_TXN_OPEN)) {
+    } else if (sink->sent) {
         status =
             answer_of(task, sim_kafka_end_txn(&task->sim->kafka, task->name, sink->epoch, false));
     }
