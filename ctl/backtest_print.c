@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "base/must.h"
-#include "base/text.h"
 #include "ctl/fit_print.h"
 
 static const char *title_of(const struct backtested *b, int contestant)
@@ -13,23 +12,17 @@ static const char *title_of(const struct backtested *b, int contestant)
                                        : contest_title((enum contestant)contestant);
 }
 
-static const char *day_text(int32_t day, char text[TEXT_TIME_BYTES])
-{
-    (void)text_date_format(day * TEXT_MS_PER_DAY, text);
-    return text;
-}
-
 /* --- for people --- */
 
 static void head_text(const struct backtested *b, FILE *out)
 {
     char until[TEXT_TIME_BYTES], ends[TEXT_TIME_BYTES];
     fprintf(out, "%s fitted to %s on %zu customers", title_of(b, CONTEST_MODEL),
-            day_text(b->until_day, until), b->customers);
+            fit_print_day(b->until_day, until), b->customers);
     for (int i = 0; i < fit_params(b->fit.model); i++)
         fprintf(out, "%s%s %.5g", i ? ", " : ": ", fit_param(b->fit.model, i), b->fit.theta[i]);
     fprintf(out, " (days)\nHoldout of %ld days to %s: %zu of them bought (%.1f %%), on %.0f days\n",
-            (long)b->horizon, day_text(b->until_day + b->horizon, ends), b->bought,
+            (long)b->horizon, fit_print_day(b->until_day + b->horizon, ends), b->bought,
             100.0 * (double)b->bought / (double)b->customers, b->days);
     if (b->bad > 0)
         fprintf(out, "%lld bad rows skipped\n", (long long)b->bad);
@@ -115,7 +108,7 @@ void backtest_print_json(const struct backtested *b, FILE *out)
     json_writer_init(&json, buffer, sizeof buffer);
     json_put_object(&json);
     json_put_key(&json, "calibrate_until");
-    json_put_text(&json, day_text(b->until_day, text));
+    json_put_text(&json, fit_print_day(b->until_day, text));
     put_number(&json, "horizon_days", b->horizon);
     put_number(&json, "customers", (double)b->customers);
     put_number(&json, "bought", (double)b->bought);
@@ -230,7 +223,7 @@ void backtest_print_svg(const struct backtested *b, FILE *out)
             "forecast, with 95 %% intervals</text>\n",
             PLOT_WIDTH, PLOT_HEIGHT, PLOT_WIDTH, PLOT_HEIGHT, title_of(b, CONTEST_MODEL), PLOT_LEFT,
             title_of(b, CONTEST_MODEL), b->fit.verdict == FIT_OK ? "" : " (fit not identified)",
-            PLOT_LEFT, b->customers, (long)b->horizon, day_text(b->until_day, until));
+            PLOT_LEFT, b->customers, (long)b->horizon, fit_print_day(b->until_day, until));
     plot_axes(&plot);
     for (int c = 0; c < CONTESTANTS; c++)
         if (b->present[c] && colours[c])

@@ -146,3 +146,21 @@ enum status csv_bad_row(const char *path, const struct csv_row *row, const char 
                value.at ? value.at : "");
     return STATUS_REJECT;
 }
+
+void csv_put_cell(FILE *out, struct span text)
+{
+    bool plain = true;
+    for (size_t i = 0; i < text.len; i++)
+        plain = plain && !strchr("\",\n\r", text.at[i]);
+    if (plain) {
+        fwrite(text.at, 1, text.len, out);
+        return;
+    }
+    putc('"', out);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '"')
+            putc('"', out);
+        putc(text.at[i], out);
+    }
+    putc('"', out);
+}

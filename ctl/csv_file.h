@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/report.h"
 #include "base/span.h"
@@ -38,5 +39,8 @@ bool csv_header(const struct csv_row *row, const char *const names[][CSV_NAMES_M
  * REJECT with path:line, what is wrong and the value. */
 enum status csv_bad_row(const char *path, const struct csv_row *row, const char *why,
                         struct span value, int64_t *skipped, struct report *report) LC_CHECKED;
+
+/* Writes one cell, quoted when it has to be. */
+void csv_put_cell(FILE *out, struct span text);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "ctl/csv_file.h"
 #include "ctl/ctl.h"
 #include "ctl/servers.h"
 #include "model/value.h"
@@ -84,21 +85,8 @@ static void put_csv(const struct cell *cell, const struct params *params)
         ((cell->type == CELL_TIME) && (cell->integer == INT64_MIN || cell->integer == INT64_MAX)))
         return;
     switch (cell->type) {
-    case CELL_TEXT: /* quoted when it must be (RFC 4180) */
-        if (cell->text.len > 0 && (memchr(cell->text.at, '"', cell->text.len) ||
-                                   memchr(cell->text.at, ',', cell->text.len) ||
-                                   memchr(cell->text.at, '\n', cell->text.len) ||
-                                   memchr(cell->text.at, '\r', cell->text.len))) {
-            putchar('"');
-            for (size_t i = 0; i < cell->text.len; i++) {
-                if (cell->text.at[i] == '"')
-                    putchar('"');
-                putchar(cell->text.at[i]);
-            }
-            putchar('"');
-        } else {
-            fwrite(cell->text.at, 1, cell->text.len, stdout);
-        }
+    case CELL_TEXT:
+        csv_put_cell(stdout, cell->text);
         break;
     case CELL_INT:
         printf("%lld", (long long)cell->integer);

@@ -2,10 +2,10 @@
  */
 #include "ctl/fit_print.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/must.h"
-#include "base/text.h"
 
 bool fit_unit_named(const char *text, double *ret_unit_days)
 {
@@ -26,7 +26,7 @@ bool fit_model_named(const char *text, bool with_sbg, enum fit_model *ret_model)
     return false;
 }
 
-static const char *day_text(int32_t day, char text[TEXT_TIME_BYTES])
+const char *fit_print_day(int32_t day, char text[TEXT_TIME_BYTES])
 {
     (void)text_date_format(day * TEXT_MS_PER_DAY, text);
     return text;
@@ -93,7 +93,7 @@ static void result_text(const struct fit_result *result, FILE *out)
     fprintf(out, "  ln L   %10.1f", result->loglik);
     if (result->loglik_nbd < 0)
         fprintf(out, "   NBD, in which nobody leaves: %.1f; 2 x gain %.1f (at least %d needed)",
-                result->loglik_nbd, 2 * (result->loglik - result->loglik_nbd),
+                result->loglik_nbd, 2 * fmax(0, result->loglik - result->loglik_nbd),
                 FIT_DROPOUT_GAIN_MIN);
     fputc('\n', out);
     if (result->verdict == FIT_OK)
@@ -112,8 +112,8 @@ void fit_print_text(const struct fitted *fitted, FILE *out)
             buying->customers, buying->repeaters,
             buying->model == FIT_SBG ? "lost" : "repeat buyers");
     if (buying->model != FIT_SBG)
-        fprintf(out, ", %s to %s, unit %s", day_text(fitted->first_day, from),
-                day_text(fitted->until_day, until), fitted->unit_days == 1 ? "day" : "week");
+        fprintf(out, ", %s to %s, unit %s", fit_print_day(fitted->first_day, from),
+                fit_print_day(fitted->until_day, until), fitted->unit_days == 1 ? "day" : "week");
     if (fitted->bad > 0)
         fprintf(out, "; %lld bad rows skipped", (long long)fitted->bad);
     fputc('\n', out);
@@ -194,7 +194,7 @@ void fit_print_json(const struct fitted *fitted, FILE *out)
         json_put_key(&json, "unit");
         json_put_text(&json, fitted->unit_days == 1 ? "day" : "week");
         json_put_key(&json, "until");
-        json_put_text(&json, day_text(fitted->until_day, text));
+        json_put_text(&json, fit_print_day(fitted->until_day, text));
         json_put_key(&json, "bad_rows");
         json_put_i64(&json, fitted->bad);
     }

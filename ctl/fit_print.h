@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "model/fit.h"
 
 struct fitted {
@@ -23,6 +24,9 @@ void fit_print_text(const struct fitted *fitted, FILE *out);
 void fit_print_json(const struct fitted *fitted, FILE *out);
 /* Parameters, errors, ln L and verdict as the members of an object. */
 void fit_print_result(const struct fit_result *result, struct json_writer *json);
+
+/* "1997-09-30" */
+const char *fit_print_day(int32_t day, char text[TEXT_TIME_BYTES]);
 
 /* Names of the options, shared by the analyst's commands. */
 bool fit_unit_named(const char *text, double *ret_unit_days);

@@ -179,26 +179,6 @@ static enum status on_row(void *self, const struct csv_row *row, struct report *
 
 /* --- transactions: all of them first --- */
 
-/* A cell of the output: quoted when it has to be (RFC 4180). */
-static void print_cell(struct span text)
-{
-    bool plain = true;
-    for (size_t i = 0; i < text.len; i++)
-        plain = plain && text.at[i] != ',' && text.at[i] != '"' && text.at[i] != '\n' &&
-                text.at[i] != '\r';
-    if (plain) {
-        printf("%.*s", (int)text.len, text.at);
-        return;
-    }
-    putchar('"');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] == '"')
-            putchar('"');
-        putchar(text.at[i]);
-    }
-    putchar('"');
-}
-
 static enum status score_buyers(struct score *score, int64_t until_ms, struct report *report)
 {
     struct transactions *in = &score->transactions;
@@ -216,7 +196,7 @@ static enum status score_buyers(struct score *score, int64_t until_ms, struct re
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct buyer *b = &buyers[i];
         const struct history h = {.x = b->h.x, .t_x = b->h.t_x / unit, .T = b->h.T / unit};
-        print_cell(b->customer);
+        csv_put_cell(stdout, b->customer);
         printf(",%.17g,%.17g,%.17g,%.17g,", h.x, h.t_x, h.T, b->mean);
         if (!print_scores(score, h, b->mean > 0 ? b->paid_days : 0, b->mean)) {
             report_set(report, "score",
