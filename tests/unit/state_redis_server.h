@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,10 +51,18 @@ static inline void redis_server_run(struct redis_server *server)
     _exit(1);
 }
 
+/* The socket's file is there a moment before it is listened on: only a connection tells. */
 static inline bool redis_server_wait(const struct redis_server *server)
 {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/redis.sock", server->dir);
     for (int i = 0; i < 500; i++) {
-        if (access(server->address + 5, F_OK) == 0)
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        bool there = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+
+        close(fd);
+        if (there)
             return true;
         usleep(10000);
     }
