@@ -84,6 +84,17 @@ static struct owned *owned_find(struct kafka_source *source, int32_t partition)
     return NULL;
 }
 
+static rd_kafka_topic_partition_list_t *list_new(size_t count)
+{
+    return rd_kafka_topic_partition_list_new((int)(count ? count : 1));
+}
+
+static void list_add(const struct kafka_source *source, rd_kafka_topic_partition_list_t *list,
+                     int32_t partition, int64_t offset)
+{
+    rd_kafka_topic_partition_list_add(list, source->options->input, partition)->offset = offset;
+}
+
 static void answer(rd_kafka_t *rk, rd_kafka_error_t *error)
 {
     /* A refused answer shows as the next error of the group; there is nothing to do with it here.
@@ -166,6 +177,39 @@ static void note_end(struct kafka_source *source, struct source_batch *batch, st
         batch->end_count++;
 }
 
+/* Is the cluster there, with a leader for everything we own? Before anything that librdkafka 2.0.2
+ * would wait for beyond its timeout (query_watermark_offsets waits for the connection as long as
+ * socket.timeout.ms). */
+static rd_kafka_resp_err_t probe(struct kafka_source *source, const char *topic, int timeout_ms)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(source->reader.rk, topic, NULL);
+    rd_kafka_resp_err_t err;
+
+    if (!handle)
+        return rd_kafka_last_error();
+    err = rd_kafka_metadata(source->reader.rk, 0, handle, &metadata, timeout_ms);
+    rd_kafka_topic_destroy(handle);
+    if (err)
+        return err;
+    err = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__BAD_MSG;
+    for (int i = 0; !err && i < metadata->topics[0].partition_cnt; i++)
+        if (metadata->topics[0].partitions[i].leader < 0)
+            err = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    rd_kafka_metadata_destroy(metadata);
+    return err;
+}
+
+static rd_kafka_resp_err_t query_bounds(struct kafka_source *source, const char *topic,
+                                        int32_t partition, int64_t *ret_low, int64_t *ret_high)
+{
+    rd_kafka_resp_err_t err = probe(source, topic, request_ms(source));
+
+    return err ? err
+               : rd_kafka_query_watermark_offsets(source->reader.rk, topic, partition, ret_low,
+                                                  ret_high, request_ms(source));
+}
+
 /* An error that came in place of a record. */
 static enum status take_error(struct kafka_source *source, const rd_kafka_message_t *message,
                               struct report *report)
@@ -179,12 +223,13 @@ static enum status take_error(struct kafka_source *source, const rd_kafka_messag
         if (!owned || owned->paused || message->offset < owned->next)
             return STATUS_OK; /* of a place it has left: a partition waits at offset 0 until claimed
                                */
-        /* Which of the two it is (retention, truncation) the claim finds out by the log's bounds.
-         */
-        report_set(report, "offset-out-of-range",
-                   "topic %s partition %d no longer holds the offset we are at; looking at its "
-                   "bounds again",
-                   topic, message->partition);
+        /* What it is (retention, truncation; with librdkafka 2.8 and a cooperative rebalance
+         * sometimes nothing) the claim finds out by the log's bounds. */
+        report_set(
+            report, "offset-out-of-range",
+            "topic %s partition %d no longer holds offset %lld (%s); looking at its bounds again",
+            topic, message->partition, (long long)message->offset,
+            rd_kafka_message_errstr(message));
         return STATUS_FATAL;
     case RD_KAFKA_RESP_ERR__FATAL:
         return kafka_handle_fatal(&source->group, report);
@@ -242,29 +287,6 @@ static size_t consume(struct kafka_source *source, int timeout_ms, size_t max)
     if (max > 1 && source->change == SOURCE_NO_CHANGE)
         more = rd_kafka_consume_batch_queue(source->queue, 0, source->messages + 1, max - 1);
     return (size_t)first + (more > 0 ? (size_t)more : 0);
-}
-
-/* Is the cluster there, with a leader for everything we own? Before anything that librdkafka 2.0.2
- * would wait for beyond its timeout (query_watermark_offsets waits for the connection as long as
- * socket.timeout.ms). */
-static rd_kafka_resp_err_t probe(struct kafka_source *source, const char *topic, int timeout_ms)
-{
-    const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_topic_t *handle = rd_kafka_topic_new(source->reader.rk, topic, NULL);
-    rd_kafka_resp_err_t err;
-
-    if (!handle)
-        return rd_kafka_last_error();
-    err = rd_kafka_metadata(source->reader.rk, 0, handle, &metadata, timeout_ms);
-    rd_kafka_topic_destroy(handle);
-    if (err)
-        return err;
-    err = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__BAD_MSG;
-    for (int i = 0; !err && i < metadata->topics[0].partition_cnt; i++)
-        if (metadata->topics[0].partitions[i].leader < 0)
-            err = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-    rd_kafka_metadata_destroy(metadata);
-    return err;
 }
 
 /* librdkafka tells when a connection breaks, not when it is back, and it tells of connections that
@@ -367,17 +389,6 @@ static bool same_partitions(struct kafka_source *source, const struct source_sta
         if (!owned_find(source, starts[i].partition))
             return false;
     return true;
-}
-
-static rd_kafka_topic_partition_list_t *list_new(size_t count)
-{
-    return rd_kafka_topic_partition_list_new((int)(count ? count : 1));
-}
-
-static void list_add(const struct kafka_source *source, rd_kafka_topic_partition_list_t *list,
-                     int32_t partition, int64_t offset)
-{
-    rd_kafka_topic_partition_list_add(list, source->options->input, partition)->offset = offset;
 }
 
 /* A paused partition may not know yet where it will start (−1); it is sought when it is resumed. */
@@ -555,16 +566,6 @@ static enum status source_committed(void *self, int32_t partition, struct arena 
     }
     rd_kafka_topic_partition_list_destroy(list);
     return status;
-}
-
-static rd_kafka_resp_err_t query_bounds(struct kafka_source *source, const char *topic,
-                                        int32_t partition, int64_t *ret_low, int64_t *ret_high)
-{
-    rd_kafka_resp_err_t err = probe(source, topic, request_ms(source));
-
-    return err ? err
-               : rd_kafka_query_watermark_offsets(source->reader.rk, topic, partition, ret_low,
-                                                  ret_high, request_ms(source));
 }
 
 static enum status source_bounds(void *self, int32_t partition, int64_t *ret_low, int64_t *ret_high,
