@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/must.h"
 #include "config/secret.h"
 #include "ctl/ctl.h"
 #include "ctl/kafka_client.h"
@@ -32,8 +33,8 @@ static int config_read(struct servers *s, const char *path)
     return CTL_CONFIG;
 }
 
-/* The text of a secret for as long as the tool runs; NULL after its error was printed. */
-static const char *secret_keep(const char *path)
+/* The text of a secret until servers_close(); NULL after its error was printed. */
+static const char *secret_keep(struct servers *s, const char *path)
 {
     struct report report = {0};
     struct secret *secret = calloc(1, sizeof *secret);
@@ -42,6 +43,8 @@ static const char *secret_keep(const char *path)
         free(secret);
         return NULL;
     }
+    MUST(s->secret_count < sizeof s->secrets / sizeof *s->secrets);
+    s->secrets[s->secret_count++] = secret;
     return secret->text;
 }
 
@@ -55,7 +58,7 @@ static int kafka_fill(struct servers *s)
     for (size_t i = 0; i < c->kafka_secret_count && count < KAFKA_PROPERTIES_MAX; i++) {
         char path[SECRET_PATH_MAX];
         const char *value =
-            secret_locate(c->kafka_secrets[i].value, "", path) ? secret_keep(path) : NULL;
+            secret_locate(c->kafka_secrets[i].value, "", path) ? secret_keep(s, path) : NULL;
         if (!value)
             return ctl_fail(CTL_CONFIG, "kafka.secrets: %s is not to be had",
                             c->kafka_secrets[i].name);
@@ -81,7 +84,7 @@ static int redis_fill(struct servers *s)
     const char *password = NULL;
     char path[SECRET_PATH_MAX];
     if (secret_locate(c->redis_password_file, "redis-password", path)) {
-        password = secret_keep(path);
+        password = secret_keep(s, path);
         if (!password)
             return CTL_CONFIG;
     }
@@ -119,6 +122,10 @@ int servers_load(struct servers *s, const char *config_path, const char *brokers
 void servers_close(struct servers *s)
 {
     redis_client_close(s->client);
+    for (size_t i = 0; i < s->secret_count; i++) {
+        secret_wipe(s->secrets[i]);
+        free(s->secrets[i]);
+    }
     config_fini(&s->config);
     *s = (struct servers){0};
 }

@@ -9,11 +9,15 @@
 #include "state/redis_client.h"
 #include "state/store.h"
 
+struct secret;
+
 struct servers {
     struct config config;
     struct kafka_options kafka; /* borrowed from config */
     struct kafka_property properties[KAFKA_PROPERTIES_MAX];
     struct redis_client_options redis_options;
+    struct secret *secrets[KAFKA_PROPERTIES_MAX + 1]; /* wiped and freed by servers_close */
+    size_t secret_count;
     struct redis_client *client; /* NULL until first needed */
     struct redis redis;
     int32_t partitions; /* of the input topic; 0 until first needed */
