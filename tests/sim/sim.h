@@ -153,6 +153,7 @@ struct sim {
     int64_t slow_markers_ms;
     struct sim_late late[SIM_LATE_MAX];
     struct sim_task tasks[SIM_TASKS_MAX];
+    int tasks_used; /* those behind have been free for the whole run */
     int incarnations;
     int64_t start_ms[SIM_NAMES_MAX]; /* when a name is started; INT64_MAX not */
     uint32_t calls, port_calls[SIM_PORTS];

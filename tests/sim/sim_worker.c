@@ -122,7 +122,7 @@ void sim_worker_survey(struct sim *sim)
     struct partition_status statuses[SIM_PARTITIONS_MAX];
     memset(sim->stopped, 0, sizeof sim->stopped);
     memset(sim->live, 0, sizeof sim->live);
-    for (int i = 0; i < SIM_TASKS_MAX; i++) {
+    for (int i = 0; i < sim->tasks_used; i++) {
         struct sim_task *task = &sim->tasks[i];
         if (task->state != SIM_TASK_RUNS || task->worker == NULL)
             continue;

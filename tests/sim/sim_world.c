@@ -72,6 +72,8 @@ static void start(struct sim *sim, int name)
         sim_redis_init(&task->redis[i], task);
     (void)snprintf(task->token, sizeof task->token, "worker-%d/%d", name, task->id);
     task->fiber = sim_fiber_open(sim_worker_main, task);
+    if (task - sim->tasks >= sim->tasks_used)
+        sim->tasks_used = (int)(task - sim->tasks) + 1;
     sim_trace(sim, task, "starts");
 }
 
@@ -118,7 +120,7 @@ static void pause_for(struct sim_task *task, int64_t ms)
 
 static void crash_all(struct sim *sim, const struct sim_task *but, int64_t ms)
 {
-    for (int i = 0; i < SIM_TASKS_MAX; i++) {
+    for (int i = 0; i < sim->tasks_used; i++) {
         struct sim_task *task = &sim->tasks[i];
         if (task->state != SIM_TASK_RUNS || task == but)
             continue;
@@ -442,7 +444,7 @@ static void world_step(struct sim *sim)
 
 static bool name_lives(const struct sim *sim, const struct sim_task *but)
 {
-    for (int i = 0; i < SIM_TASKS_MAX; i++)
+    for (int i = 0; i < sim->tasks_used; i++)
         if (&sim->tasks[i] != but && sim->tasks[i].state == SIM_TASK_RUNS &&
             sim->tasks[i].name == but->name)
             return true;
@@ -472,7 +474,7 @@ static bool run_one(struct sim *sim)
 {
     struct sim_task *ready[SIM_TASKS_MAX];
     uint32_t count = 0;
-    for (int i = 0; i < SIM_TASKS_MAX; i++)
+    for (int i = 0; i < sim->tasks_used; i++)
         if (sim->tasks[i].state == SIM_TASK_RUNS && sim->tasks[i].wake_ms <= sim->now_ms)
             ready[count++] = &sim->tasks[i];
     if (count == 0)
@@ -491,7 +493,7 @@ static bool run_one(struct sim *sim)
 static int64_t next_ms(const struct sim *sim)
 {
     int64_t next = sim->next_item_ms;
-    for (int i = 0; i < SIM_TASKS_MAX; i++)
+    for (int i = 0; i < sim->tasks_used; i++)
         if (sim->tasks[i].state == SIM_TASK_RUNS && sim->tasks[i].wake_ms < next)
             next = sim->tasks[i].wake_ms;
     for (int i = 0; i < SIM_LATE_MAX; i++)
@@ -512,7 +514,7 @@ static bool undisturbed(const struct sim *sim)
     for (int i = 0; i < SIM_LATE_MAX; i++)
         if (sim->late[i].used)
             return false;
-    for (int i = 0; i < SIM_TASKS_MAX; i++)
+    for (int i = 0; i < sim->tasks_used; i++)
         if (sim->tasks[i].state == SIM_TASK_RUNS &&
             (sim->tasks[i].paused || sim->tasks[i].stop_wanted))
             return false;
@@ -589,7 +591,7 @@ static void loop(struct sim *sim)
             if (drained(sim)) {
                 sim->stopping = true;
                 stop_by_ms = sim->now_ms + 60000;
-                for (int i = 0; i < SIM_TASKS_MAX; i++)
+                for (int i = 0; i < sim->tasks_used; i++)
                     sim->tasks[i].stop_wanted = true;
                 sim_trace(sim, NULL, "drained: every worker is asked to stop");
             }
@@ -609,7 +611,7 @@ static void loop(struct sim *sim)
 
 static void clear(struct sim *sim)
 {
-    for (int i = 0; i < SIM_TASKS_MAX; i++)
+    for (int i = 0; i < sim->tasks_used; i++)
         if (sim->tasks[i].state != SIM_TASK_FREE)
             drop(sim, &sim->tasks[i]);
     for (int i = 0; i < SIM_LATE_MAX; i++)
@@ -635,7 +637,7 @@ bool sim_run(struct sim *sim)
     sim->next_item = 0;
     sim->next_item_ms = sim->load.count > 0 ? sim->load.items[0].after_ms : INT64_MAX;
     sim->redis_down_ms = sim->redis_refuse_ms = sim->redis_loading_ms = sim->slow_markers_ms = 0;
-    sim->incarnations = 0;
+    sim->incarnations = sim->tasks_used = 0;
     sim->calls = 0;
     memset(sim->port_calls, 0, sizeof sim->port_calls);
     memset(sim->publisher, 0, sizeof sim->publisher);
