@@ -44,6 +44,8 @@ struct batch_part *batch_part_new(struct batch *batch, struct partition *partiti
     part->partition = partition;
     part->base = part->next = partition->meta;
     part->replay = partition->phase == PARTITION_REPLAYING;
+    if (!part->replay && partition->control_at > part->next.control_offset)
+        part->next.control_offset = partition->control_at;
     part->due_next_ms = partition->due_next_ms;
     timers_init(&part->timers, &batch->arena, INT64_MIN);
     return part;

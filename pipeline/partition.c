@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "base/must.h"
 
+#define CONTROL_BEHIND_MAX 256 /* control records that a restart reads to find its place */
+
 struct partition *partition_open(int32_t number)
 {
     struct partition *partition = calloc(1, sizeof(*partition));
@@ -138,6 +140,10 @@ void partition_applied(struct partition *partition, struct ports *ports,
 {
     MUST(position_compare(next->at, partition->meta.at) >= 0);
     MUST(next->watermark_ms >= partition->meta.watermark_ms);
+    if (next->control_offset > partition->control_at) { /* in replay: that of record C */
+        partition->control_at = next->control_offset;
+        partition->control_at_number = next->at.control;
+    }
     partition->meta = *next;
     partition->present = true;
     if (position_compare(next->at, partition->newest) > 0)
@@ -155,6 +161,26 @@ void partition_delivered(struct partition *partition, const struct delivered *de
 {
     MUST(position_compare(delivered->at, partition->delivered.at) >= 0);
     partition->delivered = *delivered;
+}
+
+void partition_control_follow(struct partition *partition, struct ports *ports)
+{
+    const int64_t number = partition->meta.at.control;
+    if (partition->control_at < 0 || number - partition->control_at_number < CONTROL_BEHIND_MAX)
+        return;
+    control_log_seek(&partition->control, partition->control_at);
+    for (int i = 0; i < 2 * CONTROL_BEHIND_MAX; i++) {
+        struct control_record record;
+        struct report ignored;
+        int64_t offset;
+        if (control_log_peek(&partition->control, &ports->source, &record, &offset, &ignored) !=
+                STATUS_OK ||
+            record.number > number)
+            return;
+        partition->control_at = offset;
+        partition->control_at_number = record.number;
+        control_log_skip(&partition->control);
+    }
 }
 
 struct delivered partition_delivery(const struct store_meta *meta)

@@ -42,6 +42,9 @@ struct partition {
     /* Kafka */
     struct delivered delivered; /* K */
     struct control_log control;
+    /* The newest control record at or below C whose place in the control topic is known (what a
+     * transaction sends does not tell its offset): the next CO. −1: none since the claim. */
+    int64_t control_at, control_at_number;
     int64_t log_low, log_end;
     bool caught_up; /* the end of the partition was reached and nothing came since */
     bool verify;    /* the next record must be meta.last_offset with meta.last_hash */
@@ -113,6 +116,9 @@ void partition_applied(struct partition *partition, struct ports *ports,
 bool partition_arrived(struct partition *partition, struct ports *ports);
 /* A transaction with K = delivered committed. */
 void partition_delivered(struct partition *partition, const struct delivered *delivered);
+/* Control records that this worker made pile up behind CO: read on, so that a restart need not.
+ * Bounded; what cannot be read now will be later. */
+void partition_control_follow(struct partition *partition, struct ports *ports);
 /* K as it would be committed with this meta. */
 struct delivered partition_delivery(const struct store_meta *meta);
 /* The parameters we were started with are not those in force: a switch is due (once LIVE). */

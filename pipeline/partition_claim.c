@@ -267,6 +267,8 @@ static enum status claim_check_labels(struct claim *claim, bool *ret_fits)
         }
         if (record.label > at.offset)
             *ret_fits = false;
+        partition->control_at = offset;
+        partition->control_at_number = record.number;
         control_log_skip(&partition->control);
     }
     return STATUS_OK;
@@ -423,6 +425,7 @@ enum status partition_claim(struct partition *partition, struct ports *ports)
     MUST(partition->phase == PARTITION_CLAIMING);
     struct claim claim = {.partition = partition, .ports = ports};
     partition->birth_due = false;
+    partition->control_at = -1;
     report_set(&claim.report, "claiming", "waiting for Kafka");
     enum status status = claim_committed(&claim);
     if (status == STATUS_OK)

@@ -67,6 +67,7 @@ static enum status add_flush(struct worker *worker, struct partition *partition,
     enum status status = probe(worker, partition, report);
     if (status != STATUS_OK)
         return status;
+    partition_control_follow(partition, ports);
     bool moved = position_compare(partition->meta.at, partition->delivered.at) > 0;
     bool gap = partition->caught_up && partition->log_end > partition->meta.at.offset;
     return moved || gap ? batch_add_flush(&worker->batch, partition, &part) : STATUS_OK;
