@@ -102,7 +102,8 @@ static inline bool partition_replays(const struct partition *partition)
 {
     return position_compare(partition->meta.at, partition_replay_end(partition)) < 0;
 }
-/* The record fetched first after a claim is the last one before R? OK: it is, or it need not be
+/* Of every record fetched: the first one after a claim is the last one before R, and none lies
+ * between the two. OK: it is, or it need not be
  * checked. REJECT: the topic is not the one the state was made from: stopped. */
 enum status partition_verify(struct partition *partition, struct ports *ports,
                              const struct record *record) LC_CHECKED;

@@ -165,7 +165,7 @@ static bool admit(struct worker *worker, struct partition *partition, const stru
 {
     if (partition == NULL || !partition_ready(partition) || partition->paused)
         return false;
-    if (partition->verify && partition_verify(partition, &worker->ports, record) != STATUS_OK)
+    if (partition_verify(partition, &worker->ports, record) != STATUS_OK)
         return false;
     if (partition->log_end <= record->offset)
         partition->log_end = record->offset + 1;
