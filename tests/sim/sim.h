@@ -45,7 +45,7 @@ struct sim_load {
     int workers; /* running from the start, ≤ SIM_NAMES_MAX */
     bool clock_event;
     size_t batch_max, fetch_max; /* worker's bound; records one poll gives at most */
-    size_t cache_bytes, tick_buckets_max;
+    size_t cache_bytes, batch_bytes, tick_buckets_max;
     uint32_t switch_per_mille; /* chance that a call without a latency gives control away */
     uint32_t slow_per_mille;   /* chance of a call that takes long */
     struct params params[2];   /* [1]: what workers started after `params_switch` calls want */

@@ -71,7 +71,7 @@ static void fill_options(struct sim_task *task)
         .tick_buckets_max = load->tick_buckets_max,
         .tick_interval_ms = SIM_TICK_MS,
         .lazy_commit_ms = SIM_LAZY_MS,
-        .batch_arena_max = 32u << 20,
+        .batch_arena_max = load->batch_bytes,
         .poll_ms = 100,
     };
 }
