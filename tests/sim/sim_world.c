@@ -188,6 +188,17 @@ static void rewrite(struct sim *sim, const struct sim_fault *fault)
     sim_trace(sim, NULL, "partition %d is cut back to %lld", partition, (long long)log->end);
 }
 
+/* After days without members; markers pend for seconds, so none does any more. */
+static void expire_offsets(struct sim *sim, const struct sim_fault *fault)
+{
+    int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
+    for (const struct sim_txn *txn = sim->kafka.txns; txn != NULL; txn = txn->next)
+        if (txn->has_offsets)
+            return;
+    sim->may_lose[partition] = true;
+    sim_kafka_expire_offsets(&sim->kafka, partition);
+}
+
 static void fault_of_redis(struct sim *sim, const struct sim_fault *fault)
 {
     int64_t until = sim->now_ms + fault->ms;
@@ -258,9 +269,7 @@ static void fault_of_world(struct sim *sim, struct sim_task *task, const struct 
         /* Only a group without members loses offsets; a topic is rewritten while nobody reads. */
         crash_all(sim, task, 1000);
         if (fault->kind == SIM_FAULT_EXPIRE_OFFSETS) {
-            int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
-            sim->may_lose[partition] = true;
-            sim_kafka_expire_offsets(&sim->kafka, partition);
+            expire_offsets(sim, fault);
         } else {
             rewrite(sim, fault);
         }
