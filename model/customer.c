@@ -9,48 +9,6 @@
 #define MONEY_MAX   INT64_C(4000000000000000000)
 #define TIME_MAX_MS INT64_C(10000000000000) /* year 2286: everything the fold admits is nearer */
 
-static const char *const stage_labels[] = {
-#define STAGE(name, label, means) [STAGE_##name] = label,
-#include "model/stage.def"
-#undef STAGE
-};
-
-static const char *const stage_reason_labels[] = {
-    [STAGE_BY_FIRST_EVENT] = "first_event", [STAGE_BY_FUNNEL] = "funnel",
-    [STAGE_BY_PURCHASE] = "purchase",       [STAGE_BY_REFUND] = "refund",
-    [STAGE_BY_SILENCE] = "silence",         [STAGE_BY_RISK] = "risk",
-    [STAGE_BY_TENURE] = "tenure",           [STAGE_BY_SUBSCRIPTION] = "subscription",
-    [STAGE_BY_DELETE] = "delete",
-};
-
-static const char *const churn_reason_labels[] = {
-    [CHURN_UNKNOWN] = "unknown", [CHURN_COMPETITION] = "competition", [CHURN_PRICE] = "price",
-    [CHURN_SERVICE] = "service", [CHURN_NEED_GONE] = "need_gone",
-};
-
-_Static_assert(sizeof(stage_reason_labels) / sizeof(*stage_reason_labels) == STAGE_REASON_COUNT,
-               "every reason has a label");
-_Static_assert(sizeof(churn_reason_labels) / sizeof(*churn_reason_labels) == CHURN_REASON_COUNT,
-               "every churn reason has a label");
-
-const char *stage_label(enum stage stage)
-{
-    MUST(stage < STAGE_COUNT);
-    return stage_labels[stage];
-}
-
-const char *stage_reason_label(enum stage_reason reason)
-{
-    MUST(reason < STAGE_REASON_COUNT);
-    return stage_reason_labels[reason];
-}
-
-const char *churn_reason_label(enum churn_reason reason)
-{
-    MUST(reason < CHURN_REASON_COUNT);
-    return churn_reason_labels[reason];
-}
-
 void customer_init(struct customer *ret_customer)
 {
     *ret_customer = (struct customer){

@@ -3,8 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void (*worker_crash_point)(const char *name);
-
 void ports_log(const struct ports *ports, enum worker_severity severity, int32_t partition,
                const char *code, const char *format, ...)
 {

@@ -1,4 +1,4 @@
-/* effect: the words for kinds, phases and bands, from the one table of kinds. */
+/* kind: the words for alert kinds and their bands, from the one table of kinds. */
 #include "model/effect.h"
 
 #include "base/must.h"
@@ -30,19 +30,6 @@ bool kind_is_marketing(enum kind kind)
 {
     MUST(kind < KIND_COUNT);
     return rows[kind].marketing;
-}
-
-const char *phase_label(enum phase phase)
-{
-    static const char *const labels[PHASE_COUNT] = {
-        [PHASE_RAISED] = "raised",
-        [PHASE_UPDATED] = "updated",
-        [PHASE_RESOLVED] = "resolved",
-        [PHASE_RETRACTED] = "retracted",
-    };
-
-    MUST(phase < PHASE_COUNT);
-    return labels[phase];
 }
 
 const char *kind_band_label(enum kind kind, uint8_t band)
