@@ -59,7 +59,7 @@ MODEL_IMPORTS = re.compile(
     # base
     r"|must_fail|status_name|(?:text|hash|heap)_[a-z0-9_]+"
     # the compiler's own
-    r"|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__u?(?:div|mod|mul)ti[34]|__(?:float|fix)[a-z]*ti[a-z]*"
+    r"|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__u?(?:div|mod|mul|divmod)ti[34]|__(?:float|fix)[a-z]*ti[a-z]*"
     r"|__(?:asan|ubsan|tsan|sanitizer|sanitizer_cov|odr_asan)_?[A-Za-z0-9_.]*"
     r"|__start___sancov_[a-z0-9_]+|__stop___sancov_[a-z0-9_]+|__sancov_[a-z0-9_]+|__llvm_[a-z0-9_]+|__gcov_[a-z0-9_]+"
     r")$")
