@@ -310,6 +310,21 @@ static enum status claim_old_params(struct claim *claim)
     return STATUS_OK;
 }
 
+/* Whatever Redis holds was committed to Kafka before. So a state that is ahead of K says that K was
+ * read before somebody else went on (a worker that stood still in between): only a K read after the
+ * state may condemn it. */
+static enum status claim_misfit(struct claim *claim, const char **ret_rebuild)
+{
+    const struct position before = claim->partition->delivered.at;
+    enum status status = claim_committed(claim);
+    if (status != STATUS_OK)
+        return status;
+    if (position_compare(before, claim->partition->delivered.at) != 0)
+        return STATUS_RETRY;
+    *ret_rebuild = "the state does not agree with the control records";
+    return STATUS_OK;
+}
+
 /* There is a state: may it be resumed? */
 static enum status claim_resume(struct claim *claim, const char **ret_rebuild)
 {
@@ -319,10 +334,8 @@ static enum status claim_resume(struct claim *claim, const char **ret_rebuild)
     enum status status = claim_check_labels(claim, &fits);
     if (status != STATUS_OK)
         return status;
-    if (!fits) {
-        *ret_rebuild = "the state does not agree with the control records";
-        return STATUS_OK;
-    }
+    if (!fits)
+        return claim_misfit(claim, ret_rebuild);
     if (position_compare(partition->meta.at, partition->newest) < 0) {
         ports->stats.rollbacks++;
         partition->newest = partition->meta.at;
