@@ -227,6 +227,33 @@ static struct redis_value run_hset(struct call *call)
     return integer(added);
 }
 
+static struct redis_value run_hincrby(struct call *call)
+{
+    struct object *object = redis_memory_find(call->server, call->argv[1]);
+    struct dict_entry *entry;
+    int64_t value = 0, by;
+    char text[24];
+
+    if (text_i64_parse(call->argv[3], &by) != STATUS_OK)
+        return redis_memory_error(call->arena, "ERR value is not an integer or out of range");
+    if (object && object->kind != OBJECT_HASH)
+        return wrong_type(call);
+    if (!object)
+        object = redis_memory_make(call->server, call->argv[1], OBJECT_HASH);
+    entry = dict_find(&object->fields, call->argv[2]);
+    if (entry &&
+        text_i64_parse(((struct span){entry->bytes, entry->bytes_len}), &value) != STATUS_OK)
+        return redis_memory_error(call->arena, "ERR hash value is not an integer");
+    if (__builtin_add_overflow(value, by, &value))
+        return redis_memory_error(call->arena, "ERR increment or decrement would overflow");
+    if (!entry)
+        entry = dict_add(&object->fields, call->argv[2]);
+    int len = snprintf(text, sizeof text, "%lld", (long long)value);
+    redis_memory_hash_set(object, entry, (struct span){text, (size_t)len});
+    redis_memory_touch(call->server, call->argv[1]);
+    return integer(value);
+}
+
 static struct redis_value run_hdel(struct call *call)
 {
     struct object *object = redis_memory_find(call->server, call->argv[1]);
@@ -501,6 +528,7 @@ static struct redis_value run_zscore(struct call *call)
  */
 static const struct command commands[] = {
     COMMAND("HSET", -4, true, run_hset),
+    COMMAND("HINCRBY", 4, true, run_hincrby),
     COMMAND("HMGET", -3, false, run_hmget),
     COMMAND("ZADD", -4, true, run_zadd),
     COMMAND("WATCH", -2, false, run_ok),

@@ -61,6 +61,30 @@ static enum status write_token(struct store *store, const struct store_meta *met
     return status;
 }
 
+/* What is there holds half a step (STORE_META_OPEN): from now on it is a wipe that was cut short.
+ */
+static enum status mark_torn(struct store *store, const struct store_meta *meta,
+                             struct report *report)
+{
+    struct store_key key = store_key_meta(store);
+    struct store_meta_text text;
+    enum status status;
+
+    store_meta_write(store, &key, meta, &text);
+    store_talk_begin(store);
+    STORE_QUEUE(store, SPAN_LITERAL("MULTI"));
+    store_queue(store, sizeof text.argv / sizeof *text.argv, text.argv);
+    STORE_QUEUE(store, SPAN_LITERAL("HSET"), store_key_span(&key), SPAN_LITERAL("format"),
+                SPAN_LITERAL("wiping"));
+    STORE_QUEUE(store, SPAN_LITERAL("HDEL"), store_key_span(&key), STORE_META_OPEN);
+    STORE_QUEUE(store, SPAN_LITERAL("EXEC"));
+    status = store_send(store, report);
+    if (status == STATUS_OK)
+        status = store_take_exec(store, 3, report);
+    store_drain(store);
+    return status;
+}
+
 /* --- leftovers of a partition without a meta --- */
 
 static size_t name_buckets(const struct store *store, uint32_t first, uint32_t count,
@@ -242,6 +266,12 @@ enum status store_claim(struct store *store, struct store_meta *ret_meta, bool *
                        " of the consumer group holds this partition, ours is %" PRId64,
                        found.generation, store->generation);
             return STATUS_STALE;
+        }
+        if (found.torn) {
+            status = mark_torn(store, &found.meta, report);
+            if (status == STATUS_OK)
+                status = STATUS_STALE; /* read it again: now it is a wipe to be finished */
+            continue;
         }
         status = write_token(store, &found.meta, report);
     }

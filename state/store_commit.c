@@ -238,13 +238,15 @@ static void queue_step(struct store *store, const struct store_step *step,
     struct store_meta_text meta;
 
     STORE_QUEUE(store, SPAN_LITERAL("MULTI"));
-    store->queued = queue_writes(store, plan, argv);
+    store_queue_open(store, SPAN_LITERAL("1"));
+    store->queued = 1 + queue_writes(store, plan, argv);
     for (size_t i = 0; i < plan->split_count; i++)
         store->queued += queue_leavers(store, plan, &plan->splits[i], argv);
     store->queued += queue_timers(store, step, plan, pairs);
     store_meta_write(store, &key, step->next, &meta);
     store_queue(store, sizeof meta.argv / sizeof *meta.argv, meta.argv);
-    store->queued++;
+    store_queue_open(store, SPAN_LITERAL("-1"));
+    store->queued += 2;
     STORE_QUEUE(store, SPAN_LITERAL("EXEC"));
     store_queue_watch(store);
     store_queue_position(store);

@@ -47,7 +47,7 @@ struct store_key store_key_timers(const struct store *store);
 #define STORE_META_FIELDS    14
 #define STORE_META_VALUE_MAX 72
 struct store_meta_found {
-    bool present, wiping, ours;
+    bool present, wiping, torn, ours;
     int64_t generation;
     struct store_meta meta;
 };
@@ -73,8 +73,15 @@ void store_queue(struct store *store, size_t argc, const struct span *argv);
 void store_queue_watch(struct store *store); /* after an EXEC */
 void store_queue_rewatch(struct store *store);
 enum status store_take_rewatch(struct store *store, struct report *report) LC_CHECKED;
-void store_queue_meta(struct store *store);     /* HMGET of all fields */
-void store_queue_position(struct store *store); /* HMGET token R C buckets */
+void store_queue_meta(struct store *store);     /* HMGET of all fields and `open` */
+void store_queue_position(struct store *store); /* HMGET token R C buckets open */
+/* A step counts `open` up with its first command and down with its last. Redis 7.0 can run half a
+ * step: when its append-only file ends inside a transaction it forgets the half but leaves its
+ * MULTI in the file, and the restart after that runs it together with what follows. Then `open` is
+ * never 0 again: the state is torn, and the next claim wipes and rebuilds it. */
+#define STORE_META_OPEN SPAN_LITERAL("open")
+void store_queue_open(struct store *store, struct span by);
+bool store_is_torn(const struct redis_value *open);
 enum status store_send(struct store *store, struct report *report) LC_CHECKED;
 /* Next answer, whatever it is. */
 enum status store_take(struct store *store, const struct redis_value **ret_value,

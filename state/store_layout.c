@@ -170,7 +170,10 @@ enum status store_meta_read(const struct store *store, const struct redis_value 
 
     for (size_t i = 0; i < STORE_META_FIELDS; i++)
         there += items[i].type == REDIS_BULK;
+    bool torn = store_is_torn(&items[STORE_META_FIELDS]);
+
     if (there == 0) {
+        found.present = found.torn = torn; /* half of the first step of all */
         *ret_found = found;
         return STATUS_OK;
     }
@@ -178,6 +181,7 @@ enum status store_meta_read(const struct store *store, const struct redis_value 
         if (items[i].type != REDIS_BULK)
             return damaged(report, i);
     found.present = true;
+    found.torn = torn;
     found.wiping = span_is(items[FIELD_FORMAT].text, FORMAT_WIPING);
     if (!found.wiping && !span_is(items[FIELD_FORMAT].text, "1")) {
         report_set(report, "redis-format",

@@ -113,13 +113,26 @@ void store_queue_watch(struct store *store)
     STORE_QUEUE(store, SPAN_LITERAL("WATCH"), store_key_span(&meta));
 }
 
+void store_queue_open(struct store *store, struct span by)
+{
+    struct store_key meta = store_key_meta(store);
+
+    STORE_QUEUE(store, SPAN_LITERAL("HINCRBY"), store_key_span(&meta), STORE_META_OPEN, by);
+}
+
+bool store_is_torn(const struct redis_value *open)
+{
+    return open->type == REDIS_BULK && !span_is(open->text, "0");
+}
+
 void store_queue_meta(struct store *store)
 {
     struct store_key meta = store_key_meta(store);
-    struct span argv[2 + STORE_META_FIELDS] = {SPAN_LITERAL("HMGET"), store_key_span(&meta)};
+    struct span argv[3 + STORE_META_FIELDS] = {SPAN_LITERAL("HMGET"), store_key_span(&meta)};
 
     memcpy(argv + 2, store_meta_field, sizeof store_meta_field);
-    store_queue(store, 2 + STORE_META_FIELDS, argv);
+    argv[2 + STORE_META_FIELDS] = STORE_META_OPEN;
+    store_queue(store, 3 + STORE_META_FIELDS, argv);
 }
 
 void store_queue_position(struct store *store)
@@ -127,7 +140,7 @@ void store_queue_position(struct store *store)
     struct store_key meta = store_key_meta(store);
 
     STORE_QUEUE(store, SPAN_LITERAL("HMGET"), store_key_span(&meta), SPAN_LITERAL("token"),
-                SPAN_LITERAL("R"), SPAN_LITERAL("C"), SPAN_LITERAL("buckets"));
+                SPAN_LITERAL("R"), SPAN_LITERAL("C"), SPAN_LITERAL("buckets"), STORE_META_OPEN);
 }
 
 enum status store_send(struct store *store, struct report *report)
@@ -230,9 +243,9 @@ enum status store_take_position(struct store *store, struct position at, bool pr
 
     if (status != STATUS_OK)
         return status;
-    if (value->count != 4)
+    if (value->count != 5)
         return store_protocol_error(store, report);
-    same = (value->items[1].type == REDIS_BULK) == present;
+    same = (value->items[1].type == REDIS_BULK) == present && !store_is_torn(&value->items[4]);
     if (same && present)
         same = text_i64_parse(value->items[1].text, &offset) == STATUS_OK &&
                text_i64_parse(value->items[2].text, &control) == STATUS_OK &&
@@ -255,7 +268,7 @@ enum status store_take_meta(struct store *store, struct store_meta_found *ret_fo
     const struct redis_value *value;
     enum status status = store_expect(store, REDIS_ARRAY, &value, report);
 
-    if (status == STATUS_OK && value->count != STORE_META_FIELDS)
+    if (status == STATUS_OK && value->count != STORE_META_FIELDS + 1)
         return store_protocol_error(store, report);
     return status == STATUS_OK ? store_meta_read(store, value, ret_found, report) : status;
 }

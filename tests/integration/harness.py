@@ -201,7 +201,18 @@ class World:
 
 
 def alert_identity(records):
-    """ce_id of each alert; fails when one came twice."""
-    ids = [headers_of(m)["ce_id"] for m in records]
-    check(len(ids) == len(set(ids)), f"{len(ids) - len(set(ids))} alerts came twice")
-    return set(ids)
+    """ce_id of each alert; fails when one came twice, showing some of them."""
+    seen, twice = {}, []
+    for m in records:
+        h = headers_of(m)
+        if h["ce_id"] in seen:
+            twice.append((seen[h["ce_id"]], m))
+        else:
+            seen[h["ce_id"]] = m
+    for pair in twice[:3]:
+        for m in pair:
+            h = headers_of(m)
+            print(f"  twice: {m.key()} [{m.partition()}] offset {m.offset()} sent {m.timestamp()[1]} {h['ce_type']} ce_time {h['ce_time']} "
+                  f"recorded {h.get('ce_recordedtime')} cause {h.get('ce_causationid')} sequence {h.get('ce_sequence')}", file=sys.stderr)
+    check(not twice, f"{len(twice)} alerts came twice")
+    return set(seen)

@@ -502,6 +502,19 @@ static void test_a_wipe_leaves_nothing_even_when_cut_short_in_the_middle(void **
     say(&bed, "HSET {test:3}:m format wiping");
     claim(&bed, 1, false, &meta);
     assert_string_equal(say(&bed, "EXISTS {test:3}:m {test:3}:t {test:3}:b:0 {test:3}:b:1"), "0");
+    /* half a step that Redis ran when it read a torn append-only file: nothing of it is believed */
+    meta = (struct store_meta){.buckets = 1, .watermark_ms = INT64_MIN, .last_offset = -1};
+    claim(&bed, 0, false, &meta);
+    populate(&bed, &meta, 100);
+    assert_string_equal(say(&bed, "HGET {test:3}:m open"), "0");
+    say(&bed, "HINCRBY {test:3}:m open 1");
+    claim(&bed, 1, false, &meta);
+    assert_string_equal(say(&bed, "EXISTS {test:3}:m {test:3}:t {test:3}:b:0 {test:3}:b:1"), "0");
+    /* half of the very first step: a meta of nothing else */
+    say(&bed, "HINCRBY {test:3}:m open 1");
+    say(&bed, "HSET {test:3}:b:0 somebody record");
+    claim(&bed, 0, false, &meta);
+    assert_string_equal(say(&bed, "EXISTS {test:3}:m {test:3}:b:0"), "0");
     /* somebody deleted the meta by hand: what is left goes before a birth */
     claim(&bed, 0, false, &meta);
     populate(&bed, &meta, 6000);
