@@ -68,19 +68,23 @@ static enum status mark_torn(struct store *store, const struct store_meta *meta,
 {
     struct store_key key = store_key_meta(store);
     struct store_meta_text text;
+    enum { WRITTEN = sizeof text.argv / sizeof *text.argv };
+    struct span argv[WRITTEN + 4];
     enum status status;
 
     store_meta_write(store, &key, meta, &text);
+    memcpy(argv, text.argv, sizeof text.argv);
+    argv[WRITTEN] = SPAN_LITERAL("format");
+    argv[WRITTEN + 1] = SPAN_LITERAL("wiping");
+    argv[WRITTEN + 2] = STORE_META_OPEN;
+    argv[WRITTEN + 3] = SPAN_LITERAL("0");
     store_talk_begin(store);
     STORE_QUEUE(store, SPAN_LITERAL("MULTI"));
-    store_queue(store, sizeof text.argv / sizeof *text.argv, text.argv);
-    STORE_QUEUE(store, SPAN_LITERAL("HSET"), store_key_span(&key), SPAN_LITERAL("format"),
-                SPAN_LITERAL("wiping"));
-    STORE_QUEUE(store, SPAN_LITERAL("HDEL"), store_key_span(&key), STORE_META_OPEN);
+    store_queue(store, WRITTEN + 4, argv); /* one command: of it there is no half */
     STORE_QUEUE(store, SPAN_LITERAL("EXEC"));
     status = store_send(store, report);
     if (status == STATUS_OK)
-        status = store_take_exec(store, 3, report);
+        status = store_take_exec(store, 1, report);
     store_drain(store);
     return status;
 }
@@ -191,17 +195,20 @@ static enum status wipe_piece(struct store *store, uint32_t first, uint32_t coun
 
     store_talk_begin(store);
     STORE_QUEUE(store, SPAN_LITERAL("MULTI"));
+    store_queue_open(store, SPAN_LITERAL("1"));
     STORE_QUEUE(store, SPAN_LITERAL("HSET"), store_key_span(&meta), SPAN_LITERAL("format"),
                 SPAN_LITERAL("wiping"));
     store_queue(store, name_buckets(store, first, count, keys, argv), argv);
     if (last)
         STORE_QUEUE(store, SPAN_LITERAL("UNLINK"), store_key_span(&timers), store_key_span(&meta));
+    else
+        store_queue_open(store, SPAN_LITERAL("-1"));
     STORE_QUEUE(store, SPAN_LITERAL("EXEC"));
     store_queue_watch(store);
     STORE_QUEUE(store, SPAN_LITERAL("HGET"), store_key_span(&meta), SPAN_LITERAL("token"));
     status = store_send(store, report);
     if (status == STATUS_OK)
-        status = store_take_exec(store, last ? 3 : 2, report);
+        status = store_take_exec(store, 4, report);
     if (status == STATUS_OK)
         status = store_expect(store, REDIS_STATUS, &value, report);
     if (status == STATUS_OK)
