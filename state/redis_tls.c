@@ -127,11 +127,9 @@ enum status redis_tls_start(struct redis_tls *tls, struct redisContext *context,
                    tls->name);
         return STATUS_REJECT;
     }
-    SSL_up_ref(ssl); /* hiredis may free it, and the verdict is asked for afterwards */
-    if (redisInitiateSSL(context, ssl) == REDIS_OK) {
-        SSL_free(ssl);
-        return STATUS_OK;
-    }
+    if (redisInitiateSSL(context, ssl) == REDIS_OK)
+        return STATUS_OK; /* it is the context's now */
+    /* A session that hiredis could not start stays the caller's (hiredis 1.0 to 1.2). */
     verdict = SSL_get_verify_result(ssl);
     SSL_free(ssl);
     if (verdict != X509_V_OK) {
