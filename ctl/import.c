@@ -172,10 +172,12 @@ static void number_and_sort(struct import *in)
 {
     sorting = in;
     qsort(in->rows, in->count, sizeof *in->rows, by_content);
-    for (size_t i = 0; i < in->count; i++) {
-        struct transaction *t = &in->rows[i], *before = t - 1;
-        bool same = i > 0 && t->time_ms == before->time_ms &&
-                    t->amount_minor == before->amount_minor && t->currency == before->currency &&
+    if (in->count > 0)
+        in->rows[0].ordinal = 1;
+    for (size_t i = 1; i < in->count; i++) {
+        struct transaction *t = &in->rows[i], *before = &in->rows[i - 1];
+        bool same = t->time_ms == before->time_ms && t->amount_minor == before->amount_minor &&
+                    t->currency == before->currency &&
                     span_equal(customer_of(in, t), customer_of(in, before));
         t->ordinal = same ? before->ordinal + 1 : 1;
     }
