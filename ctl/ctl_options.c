@@ -57,7 +57,7 @@ static void option_set(const struct ctl_option *option, const char *text)
     case CTL_END:
         break;
     }
-    MUST(!"an option of no type");
+    MUST(option->type < CTL_END);
 }
 
 static _Noreturn void options_unknown(const char *word, const struct ctl_option *options)

@@ -127,7 +127,7 @@ enum status kafka_producer_send(struct kafka_producer *p, const char *topic, str
     for (;;) {
         rd_kafka_resp_err_t err =
             rd_kafka_producev(p->client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-                              RD_KAFKA_V_KEY(key.at, key.len),
+                              RD_KAFKA_V_KEY((void *)(uintptr_t)key.at, key.len),
                               RD_KAFKA_V_VALUE((void *)(uintptr_t)value.at, value.len),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (!err) {
