@@ -252,6 +252,21 @@ static void fill(struct behaviour *b, struct plan *what, int64_t at, struct beha
     }
 }
 
+struct behaviour_options behaviour_default(void)
+{
+    return (struct behaviour_options){.seed = 1,
+                                      .customers = 1000,
+                                      .start_ms = 1704067200000,
+                                      .days = 730,
+                                      .r = 1.1,
+                                      .alpha_days = 40,
+                                      .a = 0.7,
+                                      .b = 3.5,
+                                      .p = 6.25,
+                                      .q = 3.74,
+                                      .gamma = 15.44};
+}
+
 struct behaviour *behaviour_open(const struct behaviour_options *options)
 {
     struct behaviour *b = calloc(1, sizeof *b);

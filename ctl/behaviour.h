@@ -35,6 +35,8 @@ struct behaviour_event {
 
 struct behaviour;
 
+/* Two years from 2024, a lively shop; seed 1, 1000 customers. */
+struct behaviour_options behaviour_default(void);
 /* NULL: out of memory. */
 struct behaviour *behaviour_open(const struct behaviour_options *options);
 /* False at the end of the time span. */

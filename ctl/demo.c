@@ -153,17 +153,9 @@ static int drain_alerts(struct demo *d, int timeout_ms)
 
 static int publish_population(struct demo *d)
 {
-    struct behaviour_options population = {.seed = (uint64_t)d->seed,
-                                           .customers = (uint32_t)d->customers,
-                                           .start_ms = 1704067200000,
-                                           .days = 730,
-                                           .r = 1.1,
-                                           .alpha_days = 40,
-                                           .a = 0.7,
-                                           .b = 3.5,
-                                           .p = 6.25,
-                                           .q = 3.74,
-                                           .gamma = 15.44};
+    struct behaviour_options population = behaviour_default();
+    population.seed = (uint64_t)d->seed;
+    population.customers = (uint32_t)d->customers;
     struct behaviour *behaviour = behaviour_open(&population);
     struct report report = {0};
     struct behaviour_event event;
@@ -190,6 +182,19 @@ static int publish_population(struct demo *d)
     return ctl_interrupted() ? CTL_FAILED : result;
 }
 
+/* The end of one partition ends a drain: only several without an alert say that there is none left.
+ */
+static int drain_rest(struct demo *d)
+{
+    int result = CTL_OK;
+    for (int quiet = 0; quiet < 12 && result == CTL_OK;) {
+        int64_t before = d->alerts;
+        result = drain_alerts(d, 100);
+        quiet = d->alerts > before ? 0 : quiet + 1;
+    }
+    return result;
+}
+
 /* Until what is applied reaches the end of every partition's log. */
 static int wait_applied(struct demo *d)
 {
@@ -213,7 +218,7 @@ static int wait_applied(struct demo *d)
                      !present || meta.at.offset < positions[p].high;
         }
         if (!behind)
-            return drain_alerts(d, 500);
+            return drain_rest(d);
         int result = drain_alerts(d, 100);
         if (result != CTL_OK)
             return result;

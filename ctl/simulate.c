@@ -91,15 +91,7 @@ int simulate_command(int argc, char **argv)
 {
     struct simulate s = {.format = "json", .seed = 1, .customers = 1000};
     struct behaviour_options *p = &s.population;
-    *p = (struct behaviour_options){.start_ms = 1704067200000,
-                                    .days = 730,
-                                    .r = 1.1,
-                                    .alpha_days = 40,
-                                    .a = 0.7,
-                                    .b = 3.5,
-                                    .p = 6.25,
-                                    .q = 3.74,
-                                    .gamma = 15.44};
+    *p = behaviour_default();
     const struct ctl_option options[] = {
         {CTL_TEXT, "config", "FILE", "configuration of the daemon to publish to (default: stdout)",
          &s.config_path},
