@@ -82,6 +82,70 @@ static void check_topics(struct config_reader *reader)
     }
 }
 
+static bool stands(const struct config_reader *reader, const char *section, const char *key)
+{
+    for (size_t i = 0; i < reader->tree.count; i++) {
+        const struct yaml_node *node = &reader->tree.nodes[i];
+
+        if (node->depth == 2 && strcmp(node->names[0], section) == 0 &&
+            strcmp(node->names[1], key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Each of redis.sentinels is host:port; NULL, or what is wrong. */
+static const char *sentinels_fault(const struct config *config)
+{
+    char text[SETTING_TEXT_MAX];
+    bool remote = false;
+
+    for (const char *at = config->redis_sentinels; *at;) {
+        size_t len = strcspn(at, ","), space = strspn(at, " ");
+        struct config_address address;
+
+        (void)snprintf(text, sizeof(text), "%.*s", (int)(len - (space < len ? space : 0)),
+                       at + (space < len ? space : 0));
+        if (len >= sizeof(text) || config_address_parse(text, &address) != STATUS_OK ||
+            address.path[0] || address.port == 0 || (at[len] && !at[len + 1]))
+            return "redis.sentinels takes host:port,host:port,... and nothing else";
+        remote = remote || !address.loopback;
+        at += len + (at[len] == ',');
+    }
+    return remote && !config->redis_tls && !config->redis_allow_plaintext
+               ? "redis.sentinels are other machines: set redis.tls, or redis.allow_plaintext when "
+                 "the way there is safe"
+               : NULL;
+}
+
+static void check_sentinels(struct config_reader *reader)
+{
+    const struct config *config = &reader->config;
+    bool asked = config->redis_sentinels[0] != '\0';
+    const char *fault = sentinels_fault(config);
+    const struct {
+        bool holds;
+        const char *sentence;
+    } rows[] = {
+        {!asked || !stands(reader, "redis", "address"),
+         "redis.address and redis.sentinels exclude each other: one fixed server, or the primary "
+         "that the Sentinels name"},
+        {!asked || config->redis_master[0],
+         "redis.sentinels needs redis.master, the name of the primary there"},
+        {asked || !config->redis_master[0], "redis.master says nothing without redis.sentinels"},
+        {asked || !config->redis_sentinel_username[0],
+         "redis.sentinel_username says nothing without redis.sentinels"},
+        {asked || !config->redis_sentinel_password_file[0],
+         "redis.sentinel_password_file says nothing without redis.sentinels"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (!rows[i].holds)
+            contradiction(reader, rows[i].sentence);
+    if (fault)
+        contradiction(reader, fault);
+}
+
 /* A property that stands under kafka.properties and kafka.secrets has two values. */
 static void check_secrets(struct config_reader *reader)
 {
@@ -132,6 +196,7 @@ void config_check(struct config_reader *reader)
             contradiction(reader, rows[i].sentence);
     check_topics(reader);
     check_secrets(reader);
+    check_sentinels(reader);
     if (sentence)
         contradiction(reader, sentence);
 }

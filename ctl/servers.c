@@ -78,18 +78,32 @@ static int kafka_fill(struct servers *s)
     return CTL_OK;
 }
 
+/* The secret at its place, or NULL when there is none; false after its error was printed. */
+static bool secret_optional(struct servers *s, const char *place, const char *fallback,
+                            const char **ret_text)
+{
+    char path[SECRET_PATH_MAX];
+    *ret_text = NULL;
+    if (!secret_locate(place, fallback, path))
+        return true;
+    *ret_text = secret_keep(s, path);
+    return *ret_text != NULL;
+}
+
 static int redis_fill(struct servers *s)
 {
     const struct config *c = &s->config;
-    const char *password = NULL;
-    char path[SECRET_PATH_MAX];
-    if (secret_locate(c->redis_password_file, "redis-password", path)) {
-        password = secret_keep(s, path);
-        if (!password)
-            return CTL_CONFIG;
-    }
+    const char *password = NULL, *sentinel_password = NULL;
+    if (!secret_optional(s, c->redis_password_file, "redis-password", &password) ||
+        (c->redis_sentinels[0] && !secret_optional(s, c->redis_sentinel_password_file,
+                                                   "redis-sentinel-password", &sentinel_password)))
+        return CTL_CONFIG;
     s->redis_options = (struct redis_client_options){
         .address = c->redis_address,
+        .sentinels = c->redis_sentinels[0] ? c->redis_sentinels : NULL,
+        .master = c->redis_master[0] ? c->redis_master : NULL,
+        .sentinel_username = c->redis_sentinel_username[0] ? c->redis_sentinel_username : NULL,
+        .sentinel_password = sentinel_password,
         .username = c->redis_username[0] ? c->redis_username : NULL,
         .password = password,
         .database = (int)c->redis_database,
@@ -114,8 +128,10 @@ int servers_load(struct servers *s, const char *config_path, const char *brokers
         failed = redis_fill(s);
     if (brokers)
         s->kafka.brokers = brokers;
-    if (redis)
+    if (redis) {
         s->redis_options.address = redis;
+        s->redis_options.sentinels = NULL;
+    }
     return failed;
 }
 

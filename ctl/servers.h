@@ -16,7 +16,7 @@ struct servers {
     struct kafka_options kafka; /* borrowed from config */
     struct kafka_property properties[KAFKA_PROPERTIES_MAX];
     struct redis_client_options redis_options;
-    struct secret *secrets[KAFKA_PROPERTIES_MAX + 1]; /* wiped and freed by servers_close */
+    struct secret *secrets[KAFKA_PROPERTIES_MAX + 2]; /* wiped and freed by servers_close */
     size_t secret_count;
     struct redis_client *client; /* NULL until first needed */
     struct redis redis;

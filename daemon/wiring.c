@@ -30,7 +30,7 @@ struct wired {
     struct kafka_property properties[KAFKA_PROPERTIES_MAX];
     struct secret *kafka_secrets; /* kafka_secret_count */
     struct kafka_options kafka;
-    struct secret redis_password;
+    struct secret redis_password, sentinel_password;
     struct redis_client_options redis;
     struct worker_options options;
     struct kafka_source *source;
@@ -80,6 +80,11 @@ static enum status read_redis_password(struct wired *wired, struct report *repor
         read_secret(config->redis_password_file, "redis-password", &wired->redis_password, report);
 
     wired->redis.password = wired->redis_password.len > 0 ? wired->redis_password.text : NULL;
+    if (status == STATUS_OK && wired->redis.sentinels)
+        status = read_secret(config->redis_sentinel_password_file, "redis-sentinel-password",
+                             &wired->sentinel_password, report);
+    wired->redis.sentinel_password =
+        wired->sentinel_password.len > 0 ? wired->sentinel_password.text : NULL;
     return status;
 }
 
@@ -169,6 +174,9 @@ static void fill_redis(struct wired *wired)
 
     wired->redis = (struct redis_client_options){
         .address = config->redis_address,
+        .sentinels = or_null(config->redis_sentinels),
+        .master = or_null(config->redis_master),
+        .sentinel_username = or_null(config->redis_sentinel_username),
         .username = or_null(config->redis_username),
         .database = (int)config->redis_database,
         .connect_timeout_ms = (int)config->redis_connect_timeout_ms,
@@ -491,9 +499,11 @@ void wiring_close(struct wiring *wiring)
             secret_wipe(&wired->kafka_secrets[j]);
         free(wired->kafka_secrets);
         secret_wipe(&wired->redis_password);
+        secret_wipe(&wired->sentinel_password);
     }
     redis_client_close(wiring->page_client);
     secret_wipe(&wiring->page.redis_password);
+    secret_wipe(&wiring->page.sentinel_password);
     secret_wipe(&wiring->admin_token);
     free(wiring->workers);
     free(wiring);

@@ -1,11 +1,10 @@
-/* The only user of hiredis. What hiredis does here: connecting, the TLS of redis_tls.c, reading and
- * the reply grammar. What it does not: commands are formatted straight into one output buffer, and
- * replies are built as struct redis_value in an arena (hiredis calls the functions below for each
- * element), so that a pipeline of ten thousand commands allocates nothing once buffer and arena
- * have grown to it. */
+/* The data connection by hiredis. What hiredis does here: connecting, the TLS of redis_tls.c,
+ * reading and the reply grammar. What it does not: commands are formatted straight into one output
+ * buffer, and replies are built as struct redis_value in an arena (hiredis calls the functions
+ * below for each element), so that a pipeline of ten thousand commands allocates nothing once
+ * buffer and arena have grown to it. */
 #include "state/redis_client.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -20,20 +19,22 @@
 
 #include "base/arena.h"
 #include "base/must.h"
-#include "base/text.h"
+#include "state/redis_sentinel.h"
 #include "state/redis_tls.h"
 
 #define REPLIES_MAX ((size_t)1 << 30) /* bytes of the replies between two `forget` */
 #define OUTPUT_KEEP ((size_t)8 << 20) /* an output buffer that grew beyond this is given back */
-#define HOST_MAX    256
 
 struct redis_client {
     const struct redis_client_options *options;
-    char host[HOST_MAX]; /* or the path of the socket */
-    int port;            /* 0: unix socket */
+    struct redis_place place;        /* port 0: unix socket, its path in host */
+    char where[REDIS_HOST_MAX + 32]; /* the same in words */
+    struct redis_sentinel *sentinel; /* NULL: the place is fixed */
     redisContext *context;
     struct redis_tls *tls;
     uint64_t connections;
+    size_t queued, unanswered; /* commands not sent; sent */
+    bool readonly;             /* this server refused a write as a replica */
     char *out;
     size_t out_len, out_cap;
     struct arena replies;
@@ -135,6 +136,8 @@ static void disconnect(struct redis_client *client)
         redisFree(client->context);
     client->context = NULL;
     client->out_len = 0;
+    client->queued = client->unanswered = 0;
+    client->readonly = false;
 }
 
 static struct timeval timeval_of(int ms)
@@ -145,8 +148,8 @@ static struct timeval timeval_of(int ms)
 static enum status away(struct redis_client *client, const char *what, const char *why,
                         struct report *report)
 {
-    report_set(report, "redis-away", "Redis at %s: %s: %s; it is tried again",
-               client->options->address, what, why);
+    report_set(report, "redis-away", "Redis at %s: %s: %s; it is tried again", client->where, what,
+               why);
     disconnect(client);
     return STATUS_RETRY;
 }
@@ -301,7 +304,7 @@ static enum status refused(struct redis_client *client, struct span error, struc
                "Redis at %s refuses user '%s' or database %d: %.*s; check redis.username, the "
                "password file and "
                "redis.database",
-               client->options->address, user, client->options->database, len, error.at);
+               client->where, user, client->options->database, len, error.at);
     disconnect(client);
     return STATUS_REJECT;
 }
@@ -342,18 +345,16 @@ static enum status introduce(struct redis_client *client, struct report *report)
     return status;
 }
 
-static enum status connect_now(struct redis_client *client, struct report *report)
+/* A connection, encrypted where asked for. */
+static enum status reach(struct redis_client *client, struct report *report)
 {
-    const struct redis_client_options *options = client->options;
-    struct timeval patience = timeval_of(options->connect_timeout_ms);
-    char *queued = client->out; /* set aside: AUTH goes first */
-    size_t queued_len = client->out_len, queued_cap = client->out_cap;
+    struct timeval patience = timeval_of(client->options->connect_timeout_ms);
     enum status status = STATUS_OK;
 
-    client->out = NULL;
-    client->out_len = client->out_cap = 0;
-    client->context = client->port ? redisConnectWithTimeout(client->host, client->port, patience)
-                                   : redisConnectUnixWithTimeout(client->host, patience);
+    client->context =
+        client->place.port
+            ? redisConnectWithTimeout(client->place.host, client->place.port, patience)
+            : redisConnectUnixWithTimeout(client->place.host, patience);
     if (!client->context || client->context->err) {
         char why[160];
 
@@ -364,7 +365,7 @@ static enum status connect_now(struct redis_client *client, struct report *repor
     if (status == STATUS_OK) {
         client->context->reader->fn = &functions;
         client->context->reader->privdata = client;
-        if (client->port)
+        if (client->place.port)
             redisEnableKeepAlive(client->context);
     }
     /* A server that does not speak TLS may wait for us as we wait for it. */
@@ -373,18 +374,88 @@ static enum status connect_now(struct redis_client *client, struct report *repor
     if (status == STATUS_OK && client->tls)
         status = redis_tls_start(client->tls, client->context, report);
     if (status == STATUS_OK &&
-        redisSetTimeout(client->context, timeval_of(options->command_timeout_ms)) != REDIS_OK)
+        redisSetTimeout(client->context, timeval_of(client->options->command_timeout_ms)) !=
+            REDIS_OK)
         status = away(client, "connect", "cannot set the command timeout", report);
+    return status;
+}
+
+/* Sentinel's word is not enough: it may be slow to notice, and a primary that comes back is one
+ * until Sentinel has told it otherwise. */
+static enum status expect_primary(struct redis_client *client, struct report *report)
+{
+    const struct redis_value *value, *role;
+    enum status status;
+
+    format(client, 1, (struct span[]){SPAN_LITERAL("ROLE")});
+    status = flush(client, report);
+    if (status == STATUS_OK)
+        status = next_reply(client, &value, report);
+    if (status != STATUS_OK)
+        return status;
+    if (value->type == REDIS_ERROR)
+        return away(client, "ROLE", "refused; load deploy/redis/lifecycled.acl", report);
+    role = value->type == REDIS_ARRAY && value->count > 0 ? value->items : NULL;
+    if (role && role->type == REDIS_BULK && span_is(role->text, "master"))
+        return STATUS_OK;
+    report_set(report, "redis-replica",
+               "Redis at %s is what Sentinel calls the primary of '%s', but it says it is none (a "
+               "failover?); Sentinel is asked again",
+               client->where, client->options->master);
+    disconnect(client);
+    return STATUS_RETRY;
+}
+
+static void set_where(struct redis_client *client)
+{
+    snprintf(client->where, sizeof client->where, "%s:%d", client->place.host, client->place.port);
+}
+
+static enum status refuse_plaintext(struct redis_client *client, struct report *report)
+{
+    report_set(report, "redis-plaintext",
+               "Redis at %s is remote and TLS is off: customers and the password would travel in "
+               "the clear. Set redis.tls, or redis.allow_plaintext where the network is private",
+               client->where);
+    return STATUS_REJECT;
+}
+
+static bool may_be_plain(const struct redis_client *client)
+{
+    return client->options->tls || client->options->allow_plaintext || client->place.port == 0 ||
+           redis_place_is_local(&client->place);
+}
+
+static enum status connect_now(struct redis_client *client, struct report *report)
+{
+    char *queued_out = client->out; /* set aside: AUTH goes first */
+    size_t queued_len = client->out_len, queued_cap = client->out_cap, queued = client->queued;
+    enum status status = STATUS_OK;
+
+    client->out = NULL;
+    client->out_len = client->out_cap = 0;
+    if (client->sentinel) {
+        status = redis_sentinel_find(client->sentinel, &client->place, report);
+        if (status == STATUS_OK)
+            set_where(client);
+        if (status == STATUS_OK && !may_be_plain(client))
+            status = refuse_plaintext(client, report);
+    }
+    if (status == STATUS_OK)
+        status = reach(client, report);
     if (status == STATUS_OK)
         status = introduce(client, report);
+    if (status == STATUS_OK && client->sentinel)
+        status = expect_primary(client, report);
     if (status != STATUS_OK)
         disconnect(client);
     else
         client->connections++;
     free(client->out);
-    client->out = queued;
+    client->out = queued_out;
     client->out_len = queued_len;
     client->out_cap = queued_cap;
+    client->queued = queued;
     return status;
 }
 
@@ -392,7 +463,10 @@ static enum status connect_now(struct redis_client *client, struct report *repor
 
 static void port_queue(void *self, size_t argc, const struct span *argv)
 {
-    format(self, argc, argv);
+    struct redis_client *client = self;
+
+    format(client, argc, argv);
+    client->queued++;
 }
 
 static enum status port_send(void *self, struct report *report)
@@ -402,18 +476,39 @@ static enum status port_send(void *self, struct report *report)
 
     if (status == STATUS_OK)
         status = flush(client, report);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        client->unanswered += client->queued;
+    else
         client->out_len = 0;
+    client->queued = 0;
     return status;
+}
+
+static bool is_readonly(const struct redis_value *value)
+{
+    static const char word[] = "READONLY ";
+
+    return value->type == REDIS_ERROR && value->text.len >= sizeof word - 1 &&
+           !memcmp(value->text.at, word, sizeof word - 1);
 }
 
 static enum status port_reply(void *self, const struct redis_value **ret_value,
                               struct report *report)
 {
     struct redis_client *client = self;
+    enum status status;
 
     MUST(client->context); /* after a broken connection there is nothing to wait for */
-    return next_reply(client, ret_value, report);
+    status = next_reply(client, ret_value, report);
+    if (status != STATUS_OK)
+        return status;
+    client->unanswered -= client->unanswered > 0;
+    client->readonly = client->readonly || is_readonly(*ret_value);
+    /* The primary has become a replica: the next connect finds the new one. Not before the last
+     * answer, which the caller waits for. */
+    if (client->readonly && client->unanswered == 0)
+        disconnect(client);
+    return STATUS_OK;
 }
 
 static void port_forget(void *self)
@@ -446,44 +541,20 @@ static enum status bad_address(const struct redis_client_options *options, struc
     return STATUS_REJECT;
 }
 
-/* "unix:/path", "host:port", "[v6]:port". */
 static enum status parse_address(struct redis_client *client, struct report *report)
 {
-    const char *address = client->options->address, *colon = strrchr(address, ':');
-    bool bracket = address[0] == '[';
-    size_t len;
-    int64_t port;
+    const char *address = client->options->address;
 
+    snprintf(client->where, sizeof client->where, "%s", address);
     if (!strncmp(address, "unix:", 5)) {
         if (address[5] != '/' || strlen(address + 5) >= 104) /* sun_path */
             return bad_address(client->options, report);
-        snprintf(client->host, sizeof client->host, "%s", address + 5);
+        snprintf(client->place.host, sizeof client->place.host, "%s", address + 5);
         return STATUS_OK;
     }
-    if (!colon || text_i64_parse(span_of(colon + 1), &port) != STATUS_OK || port < 1 ||
-        port > 65535)
+    if (redis_place_parse(span_of(address), &client->place) != STATUS_OK)
         return bad_address(client->options, report);
-    len = (size_t)(colon - address);
-    if (bracket && (len < 3 || address[len - 1] != ']'))
-        return bad_address(client->options, report);
-    if (bracket)
-        len -= 2;
-    if (len == 0 || len >= sizeof client->host || (!bracket && memchr(address, ':', len)) ||
-        memchr(address, '/', len))
-        return bad_address(client->options, report);
-    memcpy(client->host, address + bracket, len);
-    client->host[len] = '\0';
-    client->port = (int)port;
-    return STATUS_OK;
-}
-
-static bool is_local(const struct redis_client *client)
-{
-    unsigned char bytes[4];
-
-    if (client->port == 0 || !strcmp(client->host, "localhost") || !strcmp(client->host, "::1"))
-        return true;
-    return inet_pton(AF_INET, client->host, bytes) == 1 && bytes[0] == 127;
+    return may_be_plain(client) ? STATUS_OK : refuse_plaintext(client, report);
 }
 
 enum status redis_client_open(const struct redis_client_options *options,
@@ -495,17 +566,11 @@ enum status redis_client_open(const struct redis_client_options *options,
     MUST(client);
     client->options = options;
     arena_init(&client->replies, REPLIES_MAX);
-    status = parse_address(client, report);
-    if (status == STATUS_OK && !options->tls && !options->allow_plaintext && !is_local(client)) {
-        report_set(report, "redis-plaintext",
-                   "redis.address '%s' is remote and TLS is off: customers and the password would "
-                   "travel in the "
-                   "clear. Set redis.tls, or redis.allow_plaintext where the network is private",
-                   options->address);
-        status = STATUS_REJECT;
-    }
+    status = options->sentinels ? redis_sentinel_open(options, &client->sentinel, report)
+                                : parse_address(client, report);
+    /* The name to check follows the place: it points there. */
     if (status == STATUS_OK && options->tls)
-        status = redis_tls_open(options, client->host, &client->tls, report);
+        status = redis_tls_open(options, client->place.host, &client->tls, report);
     if (status != STATUS_OK) {
         redis_client_close(client);
         return status;
@@ -526,6 +591,7 @@ void redis_client_close(struct redis_client *client)
         return;
     disconnect(client);
     redis_tls_close(client->tls);
+    redis_sentinel_close(client->sentinel);
     free(client->out);
     arena_fini(&client->replies);
     free(client);

@@ -183,6 +183,76 @@ class Redis(Process):
         return self
 
 
+class Sentinels:
+    """A primary, its replicas and Sentinels (half of them have to agree), as in service but fast: down after `down_ms`."""
+
+    def __init__(self, work, replicas=1, sentinels=3, master="customers", down_ms=1000, options=(), password=None):
+        self.work, self.master, self.down_ms, self.password = work, master, down_ms, password
+        self.redises = [Redis(work, f"redis-{i}", options) for i in range(1 + replicas)]
+        for redis in self.redises[1:]:
+            redis.options += ["--replicaof", "127.0.0.1", str(self.redises[0].port)]
+        self.ports = free_ports(sentinels)
+        self.sentinels = [Process(os.path.join(work, f"sentinel-{i}")) for i in range(sentinels)]
+
+    @property
+    def list(self):
+        return ",".join(f"127.0.0.1:{p}" for p in self.ports)
+
+    def start_sentinel(self, i):
+        s = self.sentinels[i]
+        os.makedirs(s.folder, exist_ok=True)
+        path = os.path.join(s.folder, "sentinel.conf")
+        if not os.path.exists(path):  # Sentinel rewrites it
+            with open(path, "w") as f:
+                f.write(f"port {self.ports[i]}\nbind 127.0.0.1\ndir {s.folder}\n"
+                        f"sentinel monitor {self.master} 127.0.0.1 {self.redises[0].port} {len(self.ports) // 2 + 1}\n"
+                        f"sentinel down-after-milliseconds {self.master} {self.down_ms}\n"
+                        f"sentinel failover-timeout {self.master} 6000\nsentinel parallel-syncs {self.master} 1\n"
+                        + (f"requirepass {self.password}\n" if self.password else ""))
+        s.spawn(["redis-server", path, "--sentinel"])
+        wait_port(self.ports[i], 20, s.process, s.log)
+
+    def ask(self, i, *command):
+        argv = ["redis-cli", "-p", str(self.ports[i]), *(["--no-auth-warning", "-a", self.password] if self.password else [])]
+        return subprocess.run([*argv, *command], capture_output=True, text=True, timeout=10).stdout.split("\n")[:-1]
+
+    def primary(self, i=0):
+        """What Sentinel i says it is."""
+        port = self.ask(i, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master)[1:2]
+        return next((r for r in self.redises if [str(r.port)] == port), None)
+
+    def settled(self):
+        """Every Sentinel knows the others and all replicas."""
+        def told(i):
+            lines = self.ask(i, "SENTINEL", "MASTER", self.master)
+            return dict(zip(lines[::2], lines[1::2]))
+        states = [told(i) for i in range(len(self.ports))]
+        return all(s.get("num-other-sentinels") == str(len(self.ports) - 1) and
+                   s.get("num-slaves") == str(len(self.redises) - 1) for s in states)
+
+    def start(self):
+        for redis in self.redises:
+            redis.start()
+        for i in range(len(self.sentinels)):
+            self.start_sentinel(i)
+        end = time.monotonic() + 30
+        while not self.settled():
+            if time.monotonic() > end:
+                raise RuntimeError("the Sentinels do not find each other")
+            time.sleep(0.2)
+        return self
+
+    def stop(self):
+        for process in self.sentinels + self.redises:
+            process.kill()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
 def main():
     kind, work = sys.argv[1:3]
     server = {"kafka": Kafka, "redis": Redis}[kind](work)

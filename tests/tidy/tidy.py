@@ -30,7 +30,7 @@ MAY_INCLUDE = {
 
 # A third party's types stay in its adapter.
 ADAPTERS = (
-    (r"hiredis/", "hiredis", ("state/redis_client.c", "state/redis_tls.c")),
+    (r"hiredis/", "hiredis", ("state/redis_*.c",)),
     (r"yaml\.h", "libyaml", ("config/yaml.c",)),
     (r"librdkafka/", "librdkafka",
      ("pipeline/kafka_*.[ch]", "ctl/kafka_*.[ch]", "daemon/kafka_*.[ch]", "daemon/embedded.c",
