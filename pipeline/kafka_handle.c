@@ -2,26 +2,16 @@
 #include "pipeline/kafka_handle.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 
+#define REFUSAL_FIRST_MS 5000
+
 static struct kafka_handle *handle_of(const rd_kafka_t *rk)
 {
     return rd_kafka_opaque(rk);
-}
-
-static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
-{
-    const struct kafka_handle *handle = handle_of(rk);
-
-    /* FAIL and ERROR lines reach on_error too, which turns them into the problem that is told once.
-     * CONFWARN: one set of properties serves all roles, so some are always for another one. */
-    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
-        strcmp(facility, "CONFWARN") == 0)
-        return;
-    if (handle && handle->options->log.line)
-        handle->options->log.line(handle->options->log.self, level, facility, text);
 }
 
 static int64_t now_ms(void)
@@ -30,6 +20,104 @@ static int64_t now_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- being refused, and refusing --- */
+
+/* One for all clients: it is taken when something is wrong, and then shortly. */
+static pthread_mutex_t refusal_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* librdkafka before 2.6.1 gives a nonce back that brokers since Kafka 3.7.2, 3.8.1 and 3.9 refuse
+ * (CVE-2024-56128; librdkafka's pull request 4895): the password may well be right. */
+static const char *scram_words(const char *text)
+{
+    return rd_kafka_version() < 0x020601ff && strstr(text, "SCRAM")
+               ? " (this librdkafka cannot do SCRAM with Kafka 4: it needs 2.6.1, Debian 13; or "
+                 "use "
+                 "sasl.mechanisms PLAIN inside TLS)"
+               : "";
+}
+
+/* `first`: it says more than what librdkafka will say next about the same. */
+static void refuse(struct kafka_handle *handle, bool first, const char *why)
+{
+    int64_t now = now_ms();
+
+    (void)pthread_mutex_lock(&refusal_lock);
+    if (first || !handle->refusal.code[0] || now - handle->refusal_ms > REFUSAL_FIRST_MS) {
+        report_set(&handle->refusal, "kafka-refused",
+                   "Kafka at %.100s: %.200s%s; check kafka.properties and kafka.secrets",
+                   handle->options->brokers, why, scram_words(why));
+        handle->refusal_ms = now;
+    }
+    (void)pthread_mutex_unlock(&refusal_lock);
+}
+
+void kafka_handle_refusal(struct kafka_handle *handle, struct report *report)
+{
+    (void)pthread_mutex_lock(&refusal_lock);
+    if (handle->refusal.code[0] && now_ms() - handle->refusal_ms < KAFKA_GROUP_TROUBLE_MS)
+        report_set(report, handle->refusal.code, "%s", handle->refusal.text);
+    (void)pthread_mutex_unlock(&refusal_lock);
+}
+
+/* Codes of OpenSSL's x509_vfy.h, which are part of its interface. */
+static const char *certificate_words(int error)
+{
+    switch (error) {
+    case 9:
+        return "is not valid yet (or our clock is wrong)";
+    case 10:
+        return "has expired (or our clock is wrong)";
+    case 2:
+    case 18:
+    case 19:
+    case 20:
+    case 21:
+        return "is of no authority we trust (ssl.ca.location)";
+    case 62:
+    case 64:
+        return "is for another name than the one we asked for";
+    default:
+        return "is not accepted";
+    }
+}
+
+/* librdkafka has one sentence for every certificate that fails; the verdict is OpenSSL's all the
+ * same. */
+static int on_certificate(rd_kafka_t *rk, const char *broker, int32_t id, int *error, int depth,
+                          const char *bytes, size_t len, char *ret_why, size_t cap, void *opaque)
+{
+    char why[300];
+
+    (void)rk;
+    (void)id;
+    (void)depth;
+    (void)bytes;
+    (void)len;
+    if (*error == 0)
+        return 1;
+    (void)snprintf(why, sizeof why, "the certificate of %.200s %s", broker,
+                   certificate_words(*error));
+    refuse(opaque, true, why);
+    (void)snprintf(ret_why, cap, "%s", why);
+    return 0;
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    struct kafka_handle *handle = handle_of(rk);
+
+    if (handle && strcmp(facility, "FAIL") == 0 &&
+        (strstr(text, "SASL") || strstr(text, "SSL") || strstr(text, "uthenticat")))
+        refuse(handle, false, text);
+    /* FAIL and ERROR lines reach on_error too, which turns them into the problem that is told once.
+     * CONFWARN: one set of properties serves all roles, so some are always for another one. */
+    if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+        strcmp(facility, "CONFWARN") == 0)
+        return;
+    if (handle && handle->options->log.line)
+        handle->options->log.line(handle->options->log.self, level, facility, text);
 }
 
 /* Runs in the thread that polls, so plain fields will do. */
@@ -67,13 +155,15 @@ enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_op
     handle->options = options;
     handle->coordinator_lost = 0;
     handle->group_trouble_until_ms = 0;
-    handle->problem.code[0] = '\0';
+    handle->problem.code[0] = handle->refusal.code[0] = '\0';
     status = kafka_conf_new(options, role, &conf, report);
     if (status != STATUS_OK)
         return status;
     rd_kafka_conf_set_opaque(conf, handle);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
+    (void)rd_kafka_conf_set_ssl_cert_verify_cb(conf,
+                                               on_certificate); /* a build without TLS: none */
     if (prepare)
         prepare(conf);
     handle->rk = rd_kafka_new(role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf,
@@ -128,6 +218,8 @@ void kafka_handle_problem(struct kafka_handle *handle, struct report *report)
         return;
     report_set(report, handle->problem.code, "%s", handle->problem.text);
     handle->problem.code[0] = '\0';
+    if (strcmp(report->code, "kafka-refused") == 0)
+        kafka_handle_refusal(handle, report); /* the certificate's words, when there are some */
 }
 
 static void *destroy(void *rk)

@@ -17,6 +17,9 @@ struct kafka_handle {
     rd_kafka_t *rk; /* NULL: closed */
     const struct kafka_options *options;
     struct report problem; /* of the error callback, until taken; code empty: none */
+    struct report refusal; /* why a broker or we would not go on: of any of its threads, guarded by
+                              a lock; code empty: never */
+    int64_t refusal_ms;    /* mono: when */
     unsigned
         coordinator_lost; /* disconnects of the transaction coordinator since kafka_handle_open */
     int64_t
@@ -41,6 +44,9 @@ enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report 
 void kafka_handle_joined(struct kafka_handle *handle);
 /* Move the last problem into report, if there is one. */
 void kafka_handle_problem(struct kafka_handle *handle, struct report *report);
+/* When a broker refused us lately, or we its certificate, those words instead of those in report: a
+ * call that failed knows of its own timeout only. */
+void kafka_handle_refusal(struct kafka_handle *handle, struct report *report);
 /* Destroys the client within timeout_ms; librdkafka's destroy can hang (its issue 4674), then the
  * client is left to its own threads and the process's end. Accepts a closed handle. */
 void kafka_handle_close(struct kafka_handle *handle, int timeout_ms);

@@ -163,6 +163,7 @@ static enum status learn_topics(struct kafka_sink *sink, struct report *report)
                    err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? "topic-missing" : "kafka-away",
                    "Kafka at %s: topic %s: %s; trying again", sink->options->brokers,
                    rd_kafka_topic_name(sink->topics[i]), rd_kafka_err2str(err));
+        kafka_handle_refusal(&sink->handle, report);
         return STATUS_RETRY;
     }
     return STATUS_OK;
@@ -219,9 +220,11 @@ static enum status init_transactions(struct kafka_sink *sink, struct report *rep
         report_set(report, "kafka-refused",
                    "Kafka does not let us use the transactional id \"%s\": %s",
                    sink->options->instance, rd_kafka_error_string(error));
-    else
+    else {
         report_set(report, "kafka-away", "Kafka at %s: transactions of \"%s\": %s; trying again",
                    sink->options->brokers, sink->options->instance, rd_kafka_error_string(error));
+        kafka_handle_refusal(&sink->handle, report);
+    }
     rd_kafka_error_destroy(error);
     return status;
 }

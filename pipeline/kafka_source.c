@@ -526,11 +526,14 @@ static enum status retry(struct kafka_source *source, rd_kafka_resp_err_t err, c
 
     if (status != STATUS_OK)
         return status;
-    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
         report_set(report, "topic-missing", "%s: topic does not exist; waiting for it", what);
-    else
+    } else {
         report_set(report, "kafka-away", "Kafka at %s: %s: %s; trying again",
                    source->options->brokers, what, rd_kafka_err2str(err));
+        kafka_handle_refusal(&source->reader, report);
+        kafka_handle_refusal(&source->group, report);
+    }
     return STATUS_RETRY;
 }
 

@@ -28,8 +28,8 @@ struct redis {
     /* Queue one command; bytes are copied. Errors show at send or reply. */
     void (*queue)(void *self, size_t argc, const struct span *argv);
     /* Send what is queued, connecting first when there is no connection (authenticating,
-     * selecting). RETRY: not connected (report says why); what was queued is dropped. REJECT: the
-     * server refuses us for good (wrong password, TLS). */
+     * selecting). RETRY: not connected (report says why; also when the server refuses us or we
+     * its certificate: both may be put right while we wait); what was queued is dropped. */
     enum status (*send)(void *self, struct report *report) LC_CHECKED;
     /* Next reply in order, blocking up to the command timeout. Valid until `forget`. RETRY: the
      * connection broke: the outcome of everything unanswered is unknown, the connection is closed.

@@ -451,6 +451,10 @@ static enum status connect_now(struct redis_client *client, struct report *repor
         disconnect(client);
     else
         client->connections++;
+    /* Who is refused now may come in later: a secret that is being rotated, a certificate that is
+     * replaced. So nobody has to give up for it. */
+    if (status == STATUS_REJECT)
+        status = STATUS_RETRY;
     free(client->out);
     client->out = queued_out;
     client->out_len = queued_len;

@@ -97,8 +97,9 @@ class Process:
 class Kafka(Process):
     """One node, broker and controller. `properties` adds to or overrides the broker's settings."""
 
-    def __init__(self, work, name="kafka", node=1, quorum=None, ports=None, properties=None, heap="768m", fresh=True):
+    def __init__(self, work, name="kafka", node=1, quorum=None, ports=None, properties=None, heap="768m", fresh=True, users=None):
         super().__init__(os.path.join(work, name))
+        self.users = users or {}  # SCRAM-SHA-512: name to password
         self.port, self.controller = ports or free_ports(2)
         self.node = node
         self.quorum = quorum or f"{node}@127.0.0.1:{self.controller}"
@@ -147,7 +148,9 @@ class Kafka(Process):
             f.writelines(f"{k}={v}\n" for k, v in self.settings().items())
         java = ["java", f"-Xmx{self.heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1" if self.heap == "256m" else "-XX:+TieredCompilation", "-cp", lib + "/*"]
         if not os.path.exists(os.path.join(self.folder, "data/meta.properties")):
-            subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", "bGlmZWN5Y2xlZC10ZXN0cw", "-c", path],
+            subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", "bGlmZWN5Y2xlZC10ZXN0cw", "-c", path,
+                                   *(word for user, password in self.users.items()
+                                     for word in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"))],
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.spawn(java + ["kafka.Kafka", path])
         wait_port(self.port, 60, self.process, self.log)
@@ -178,7 +181,8 @@ class Redis(Process):
         self.spawn(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
                     "--unixsocket", self.socket, "--save", "", "--appendonly", "yes",
                     "--appendfsync", "everysec", "--maxmemory-policy", "noeviction",
-                    "--hash-max-listpack-value", "512", *self.options])
+                    "--hash-max-listpack-value", "512",
+                    *(o.replace("{port}", str(self.port)) for o in self.options)])
         wait_port(self.port, 20, self.process, self.log)
         return self
 
