@@ -85,16 +85,11 @@ static enum status feed(struct reading *r, struct csv_parser *parser, FILE *file
     return r->status;
 }
 
-enum status csv_file_read(const char *path, csv_row_fn *row, void *self, struct report *report)
+static enum status read_stream(FILE *file, const char *path, csv_row_fn *row, void *self,
+                               struct report *report)
 {
     struct reading r = {.row = row, .self = self, .path = path, .report = report};
     struct csv_parser parser;
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "r");
-    if (!file) {
-        report_set(report, "csv", "%s: %s", path, strerror(errno));
-        return STATUS_REJECT;
-    }
     enum status status = STATUS_REJECT;
     r.bytes = malloc(ROW_BYTES_MAX);
     if (!r.bytes || csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0) {
@@ -104,8 +99,33 @@ enum status csv_file_read(const char *path, csv_row_fn *row, void *self, struct 
         csv_free(&parser);
     }
     free(r.bytes);
+    return status;
+}
+
+enum status csv_file_read(const char *path, csv_row_fn *row, void *self, struct report *report)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "r");
+    if (!file) {
+        report_set(report, "csv", "%s: %s", path, strerror(errno));
+        return STATUS_REJECT;
+    }
+    enum status status = read_stream(file, path, row, self, report);
     if (!standard)
         fclose(file);
+    return status;
+}
+
+enum status csv_text_read(struct span text, const char *path, csv_row_fn *row, void *self,
+                          struct report *report)
+{
+    FILE *file = fmemopen((void *)(uintptr_t)text.at, text.len, "r");
+    if (!file) {
+        report_set(report, "csv", "%s: %s", path, strerror(errno));
+        return STATUS_REJECT;
+    }
+    enum status status = read_stream(file, path, row, self, report);
+    fclose(file);
     return status;
 }
 
@@ -149,7 +169,9 @@ enum status csv_bad_row(const char *path, const struct csv_row *row, const char 
 
 void csv_put_cell(FILE *out, struct span text)
 {
-    bool plain = true;
+    static const char blank[] = " \t"; /* libcsv cuts them off an unquoted cell */
+    bool plain =
+        text.len == 0 || (!strchr(blank, text.at[0]) && !strchr(blank, text.at[text.len - 1]));
     for (size_t i = 0; i < text.len; i++)
         plain = plain && !strchr("\",\n\r", text.at[i]);
     if (plain) {

@@ -28,6 +28,10 @@ typedef enum status csv_row_fn(void *self, const struct csv_row *row, struct rep
 enum status csv_file_read(const char *path, csv_row_fn *row, void *self,
                           struct report *report) LC_CHECKED;
 
+/* The same from memory; `path` is for the words. */
+enum status csv_text_read(struct span text, const char *path, csv_row_fn *row, void *self,
+                          struct report *report) LC_CHECKED;
+
 #define CSV_NAMES_MAX 4
 
 /* True when the row names the first `needed` of the columns, each by one of its names in any case;
@@ -40,7 +44,7 @@ bool csv_header(const struct csv_row *row, const char *const names[][CSV_NAMES_M
 enum status csv_bad_row(const char *path, const struct csv_row *row, const char *why,
                         struct span value, int64_t *skipped, struct report *report) LC_CHECKED;
 
-/* Writes one cell, quoted when it has to be. */
+/* Writes one cell, quoted when it has to be for csv_file_read to give the same back. */
 void csv_put_cell(FILE *out, struct span text);
 
 #endif
