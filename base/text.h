@@ -7,9 +7,10 @@
 #include "base/span.h"
 #include "base/status.h"
 
-#define TEXT_MS_PER_DAY  INT64_C(86400000)
-#define TEXT_MS_PER_HOUR INT64_C(3600000)
-#define TEXT_TIME_BYTES  32 /* "2025-01-02T03:04:05.678Z" and its NUL */
+#define TEXT_MS_PER_DAY    INT64_C(86400000)
+#define TEXT_MS_PER_HOUR   INT64_C(3600000)
+#define TEXT_MS_PER_MINUTE INT64_C(60000)
+#define TEXT_TIME_BYTES    32 /* "2025-01-02T03:04:05.678Z" and its NUL */
 
 /* RFC 3339 with a zone ("Z" or +hh:mm), 0–9 fraction digits (beyond ms cut off); also a bare date
  * "2025-01-02" as midnight UTC. Years 1900–2200. REJECT otherwise. */

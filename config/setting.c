@@ -66,6 +66,8 @@ const struct setting_group setting_groups[] = {
     {"warnings", "Warning signs: log-odds added to logit P(buy)"},
     {"stage", "Thresholds of the lifecycle stages"},
     {"rules", "Alert kinds"},
+    {"tiers", "Tiers A, B, C, D by expected value"},
+    {"insight", "What is learned from the population of customers"},
     {"alerts", "Alerts as they are written"},
     {"log", "Log"},
     {"http", "Metrics, health and customers over HTTP"},

@@ -26,19 +26,23 @@ void customer_init(struct customer *ret_customer)
         .last_purchase_ms = INT64_MIN,
         .bin_newest = INT32_MIN,
         .channel_ms = INT64_MAX,
+        .assessed_ms = INT64_MIN,
+        .tier_since_ms = INT64_MIN,
+        .tier_below_ms = INT64_MAX,
         .score_last = -1,
         .score_last_ms = INT64_MIN,
         .erased_ms = INT64_MIN,
         .subscription = {.changed_ms = INT64_MIN,
                          .ends_ms = INT64_MAX,
                          .term_ms = INT64_MIN,
-
                          .plan_ms = INT64_MIN},
     };
     for (int type = 0; type < EVENT_TYPE_COUNT; type++)
         ret_customer->last_ms[type] = INT64_MIN;
     for (int purpose = 0; purpose < CONSENT_PURPOSE_COUNT; purpose++)
         ret_customer->consent_ms[purpose] = INT64_MIN;
+    for (int i = 0; i < CUSTOMER_CAP_MAX; i++)
+        ret_customer->marketing_ms[i] = INT64_MIN;
 }
 
 bool customer_is_empty(const struct customer *customer)
@@ -154,6 +158,17 @@ static const char *check_lists(const struct customer *customer)
     return NULL;
 }
 
+static const char *check_tier(const struct customer *customer)
+{
+    if (customer->tier >= TIER_COUNT || !money(customer->value_minor))
+        return "tier or value is out of range";
+    if (!time_or(customer->assessed_ms, INT64_MIN) ||
+        !time_or(customer->tier_since_ms, INT64_MIN) ||
+        !time_or(customer->tier_below_ms, INT64_MAX))
+        return "a time of the tier is out of range";
+    return NULL;
+}
+
 static const char *check_episodes(const struct customer *customer)
 {
     if (customer->episodes > CUSTOMER_EPISODES_MAX)
@@ -183,6 +198,8 @@ const char *customer_check(const struct customer *customer)
     if (fault == NULL)
         fault = check_lists(customer);
     if (fault == NULL)
+        fault = check_tier(customer);
+    if (fault == NULL)
         fault = check_episodes(customer);
     if (fault == NULL &&
         (subscription->state > SUBSCRIPTION_ENDED || !time_or(subscription->ends_ms, INT64_MAX) ||
@@ -194,8 +211,11 @@ const char *customer_check(const struct customer *customer)
         if (!time_or(customer->last_ms[type], INT64_MIN))
             fault = "the time of an event type is out of range";
     for (int i = 0; fault == NULL && i < CUSTOMER_BINS_MAX; i++)
-        if (!money(customer->bins[i].spend_minor))
-            fault = "a bin's spend is out of range";
+        if (!money(customer->bins[i].spend_minor) || !money(customer->bins[i].cost_minor))
+            fault = "a bin's spend or cost is out of range";
+    for (int i = 0; fault == NULL && i < CUSTOMER_CAP_MAX; i++)
+        if (!time_or(customer->marketing_ms[i], INT64_MIN))
+            fault = "the time of a marketing alert is out of range";
     return fault;
 }
 
@@ -264,6 +284,18 @@ int64_t customer_spend_between(const struct customer *customer, int64_t at_ms, i
     return spend;
 }
 
+int64_t customer_cost_between(const struct customer *customer, int64_t at_ms, int from_days,
+                              int to_days)
+{
+    int64_t cost = 0;
+    int from, to;
+
+    bin_window(customer, at_ms, from_days, to_days, &from, &to);
+    for (int i = from; i < to; i++)
+        cost = customer_money_add(cost, customer->bins[i].cost_minor);
+    return cost;
+}
+
 uint32_t customer_days_since(const struct customer *customer, int64_t since_ms)
 {
     uint32_t days = 0;
@@ -290,8 +322,7 @@ const struct episode *customer_episode(const struct customer *customer, uint8_t 
     return NULL;
 }
 
-void customer_activity_add(struct customer *customer, int32_t day, uint32_t events,
-                           int64_t spend_minor)
+void customer_activity_add(struct customer *customer, int32_t day, struct activity_bin more)
 {
     int32_t bin = bin_of_day(day);
     struct activity_bin *at;
@@ -306,14 +337,15 @@ void customer_activity_add(struct customer *customer, int32_t day, uint32_t even
         for (int64_t i = CUSTOMER_BINS_MAX - 1; i >= shift; i--)
             customer->bins[i] = customer->bins[i - shift];
         for (int64_t i = 0; i < shift; i++)
-            customer->bins[i] = (struct activity_bin){0, 0};
+            customer->bins[i] = (struct activity_bin){0};
         customer->bin_newest = bin;
     }
     if (customer->bin_newest - bin >= CUSTOMER_BINS_MAX)
         return;
     at = &customer->bins[customer->bin_newest - bin];
-    at->events += events;
-    at->spend_minor = customer_money_add(at->spend_minor, spend_minor);
+    at->events += more.events;
+    at->spend_minor = customer_money_add(at->spend_minor, more.spend_minor);
+    at->cost_minor = customer_money_add(at->cost_minor, more.cost_minor);
 }
 
 int64_t customer_money_add(int64_t left, int64_t right)

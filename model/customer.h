@@ -25,8 +25,12 @@
 #define CUSTOMER_ORDERS_MAX     16 /* open orders, for refunds */
 #define CUSTOMER_TICKETS_MAX    8
 #define CUSTOMER_CURRENCIES_MAX 6
-#define CUSTOMER_EPISODES_MAX   16
+#define CUSTOMER_EPISODES_MAX   24
+#define CUSTOMER_CAP_MAX        4 /* marketing alerts remembered for the caps */
 #define CUSTOMER_TEXT_MAX       16
+
+/* Where a buyer stands by value among all; a larger one is worth less. */
+enum tier { TIER_NONE, TIER_A, TIER_B, TIER_C, TIER_D, TIER_COUNT };
 
 enum stage {
 #define STAGE(name, label, means) STAGE_##name,
@@ -58,6 +62,7 @@ struct purchase_day {
 struct activity_bin {
     uint32_t events;     /* of engagement; purchases are evidence of the models already */
     int64_t spend_minor; /* net */
+    int64_t cost_minor;  /* of service */
 };
 
 /* An order that may still be refunded, or a refund whose order has not come yet. A waiting
@@ -194,13 +199,22 @@ struct customer {
 
     struct subscription subscription;
 
+    /* value, as of the last assessment (tier_assess) */
+    int64_t value_minor;   /* expected 12-month value */
+    int64_t assessed_ms;   /* INT64_MIN never */
+    enum tier tier;        /* NONE: no purchase, or no population to compare with */
+    int64_t tier_since_ms; /* INT64_MIN never in one */
+    int64_t tier_below_ms; /* since when it is demote_points below its tier; INT64_MAX: it is not */
+
     /* alerts */
     uint8_t episodes;
     struct episode episode[CUSTOMER_EPISODES_MAX];
     uint32_t episode_count; /* number of the newest episode; begins anywhere, so that a customer
                              * forgotten and come back does not tell an episode by an old number */
-    uint32_t alert_count;   /* ever told: ce_sequence */
-    int64_t erased_ms;      /* Delete: everything before is gone and ignored; INT64_MIN never */
+    int64_t marketing_ms[CUSTOMER_CAP_MAX]; /* fold times of the newest marketing alerts, newest
+                                             * first; INT64_MIN none */
+    uint32_t alert_count;                   /* ever told: ce_sequence */
+    int64_t erased_ms; /* Delete: everything before is gone and ignored; INT64_MIN never */
 };
 
 void customer_init(struct customer *ret_customer);
@@ -233,6 +247,8 @@ uint32_t customer_events_between(const struct customer *customer, int64_t at_ms,
                                  int to_days);
 int64_t customer_spend_between(const struct customer *customer, int64_t at_ms, int from_days,
                                int to_days);
+int64_t customer_cost_between(const struct customer *customer, int64_t at_ms, int from_days,
+                              int to_days);
 /* Purchase days whose midnight is at or after since_ms, of the kept ones. */
 uint32_t customer_days_since(const struct customer *customer, int64_t since_ms);
 /* A paid term covers at_ms: any subscription whose ends_ms lies after it (a cancelled one too,
@@ -243,8 +259,7 @@ bool customer_is_potential(const struct customer *customer);
 /* The open or cooling episode of (kind, key); NULL when there is none. */
 const struct episode *customer_episode(const struct customer *customer, uint8_t kind, uint64_t key);
 /* Adds to the bin of a day; what is older than the kept bins is dropped. */
-void customer_activity_add(struct customer *customer, int32_t day, uint32_t events,
-                           int64_t spend_minor);
+void customer_activity_add(struct customer *customer, int32_t day, struct activity_bin more);
 /* left + right, held at ±4e18: sums of hostile amounts must not overflow. */
 int64_t customer_money_add(int64_t left, int64_t right);
 

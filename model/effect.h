@@ -4,10 +4,11 @@
 #define LC_MODEL_EFFECT_H
 
 #include "model/churn.h"
+#include "model/tier.h"
 #include "model/value.h"
 
 #define EFFECT_REASONS_MAX   8
-#define EFFECTS_PER_STEP_MAX 192
+#define EFFECTS_PER_STEP_MAX 256
 
 enum kind {
 #define KIND(name, label, rule, severity, marketing, cooldown) KIND_##name,
@@ -15,6 +16,10 @@ enum kind {
 #undef KIND
     KIND_COUNT
 };
+
+/* Whether an alert leads to a message the customer may refuse (consent, caps, quiet hours), and one
+ * that sells (not while a complaint is open). */
+enum marketing { MARKETING_NONE, MARKETING_OFFER, MARKETING_SALE };
 
 enum phase { PHASE_RAISED, PHASE_UPDATED, PHASE_RESOLVED, PHASE_RETRACTED, PHASE_COUNT };
 
@@ -45,6 +50,16 @@ struct effect {
     struct reason reason[EFFECT_REASONS_MAX];
     const char *action; /* code, constant */
     bool requires_approval;
+    const char *channel_hint;  /* on which the customer last answered; NULL: not known */
+    int64_t not_before_ms;     /* end of the quiet hours it fell into; INT64_MIN: act at once */
+    uint32_t suppressed_count; /* other marketing conditions of this customer held back now */
+    /* The smallest change that would end it; NULL: nothing to end. */
+    const char *clears_when;      /* "purchase", "engagement", ...: docs/FORMATS.md */
+    double clears_amount;         /* of it: a count, a score, money */
+    int64_t clears_at_ms;         /* when silence alone ends it; INT64_MAX: never */
+    enum tier tier_from, tier_to; /* tier_changed: the move; others: both the present tier */
+    enum customer_class class;
+    double percentile; /* of the value, among all buyers; NAN: no population */
 };
 
 /* Collector of one fold step; memory is the caller's. */
@@ -55,7 +70,7 @@ struct effects {
 
 const char *kind_label(enum kind kind);
 const char *kind_severity(enum kind kind); /* "INFO", "WARN", "ERROR" */
-bool kind_is_marketing(enum kind kind);
+enum marketing kind_marketing(enum kind kind);
 const char *phase_label(enum phase phase);
 /* Label of a band of a kind ("high", "first_offer", ...), never NULL. */
 const char *kind_band_label(enum kind kind, uint8_t band);

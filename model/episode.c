@@ -1,16 +1,139 @@
 #include "model/episode.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/must.h"
+#include "base/text.h"
 
 /* Open and cooling episodes fit: kinds with a cool-down have one instance and reuse its slot, kinds
  * without one drop an episode as it closes, and complaint_open has one a ticket; one more while the
  * next instance opens before the last one closes. */
-_Static_assert((KIND_COUNT - 2) + CUSTOMER_TICKETS_MAX + 1 <= CUSTOMER_EPISODES_MAX,
-               "every episode has room: stage_changed keeps none, complaint_open one a ticket");
+_Static_assert(
+    (KIND_COUNT - 3) + CUSTOMER_TICKETS_MAX + 1 <= CUSTOMER_EPISODES_MAX,
+    "every episode has room: the two instant kinds keep none, complaint_open one a ticket");
+
+/* --- caps, consent, quiet hours --- */
+
+static bool complains(const struct customer *customer)
+{
+    for (uint8_t i = 0; i < customer->tickets; i++)
+        if (customer->ticket[i].complaint && customer->ticket[i].opened_ms != INT64_MIN &&
+            customer->ticket[i].resolved_ms == INT64_MIN)
+            return true;
+    return false;
+}
+
+/* Since when the caps let another marketing alert go: INT64_MIN if none was told lately. */
+static int64_t cap_ends(const struct customer *customer, const struct params *params)
+{
+    int64_t nth_ms = customer->marketing_ms[params->cap_long_count - 1];
+    int64_t short_ms = customer->marketing_ms[0] == INT64_MIN
+                           ? INT64_MIN
+                           : customer->marketing_ms[0] + params->cap_short_ms;
+    int64_t long_ms = nth_ms == INT64_MIN ? INT64_MIN : nth_ms + params->cap_long_ms;
+
+    return short_ms > long_ms ? short_ms : long_ms;
+}
+
+/* May an alert of the kind be raised now? Whoever refused messages gets none, a complaint is
+ * answered before anything is sold, and nobody is pressed. *ret_again_ms: when silence alone brings
+ * the answer yes. */
+static bool may_raise(const struct view *view, const struct customer *customer, enum kind kind,
+                      int64_t *ret_again_ms)
+{
+    enum marketing marketing = kind_marketing(kind);
+
+    *ret_again_ms = INT64_MAX;
+    if (marketing == MARKETING_NONE)
+        return true;
+    if (customer->consent_denied[CONSENT_MARKETING] ||
+        (marketing == MARKETING_SALE && complains(customer)))
+        return false;
+    if (cap_ends(customer, view->params) <= view->at_ms)
+        return true;
+    *ret_again_ms = cap_ends(customer, view->params);
+    return false;
+}
+
+static void remember_marketing(struct customer *customer, int64_t at_ms)
+{
+    memmove(&customer->marketing_ms[1], &customer->marketing_ms[0],
+            (CUSTOMER_CAP_MAX - 1) * sizeof customer->marketing_ms[0]);
+    customer->marketing_ms[0] = at_ms;
+}
+
+/* The end of the quiet hours that `at_ms` falls into; INT64_MIN: it falls into none. */
+static int64_t quiet_ends(int64_t at_ms, const struct params *params)
+{
+    int64_t from_ms = params->quiet_from_ms, until_ms = params->quiet_until_ms;
+    int64_t offset_ms = params->utc_offset_min * TEXT_MS_PER_MINUTE;
+    int64_t of_day_ms = (at_ms + offset_ms) % TEXT_MS_PER_DAY;
+    bool quiet;
+
+    if (of_day_ms < 0)
+        of_day_ms += TEXT_MS_PER_DAY;
+    quiet = from_ms <= until_ms ? of_day_ms >= from_ms && of_day_ms < until_ms
+                                : of_day_ms >= from_ms || of_day_ms < until_ms;
+    if (!quiet)
+        return INT64_MIN;
+    return at_ms - of_day_ms + until_ms + (of_day_ms >= until_ms ? TEXT_MS_PER_DAY : 0);
+}
+
+/* --- what every alert says --- */
+
+/* How the customer last answered. */
+static const char *channel_hint(const struct customer *customer)
+{
+    static const struct {
+        enum event_type type;
+        const char *channel;
+    } rows[] = {
+        {EVENT_EMAIL_LINK_CLICKED, "email"}, {EVENT_EMAIL_OPENED, "email"},
+        {EVENT_APPLICATION_OPENED, "app"},   {EVENT_PAGE_VIEWED, "web"},
+        {EVENT_PRODUCT_VIEWED, "web"},       {EVENT_MESSAGE_RECEIVED, "message"},
+        {EVENT_DEMO_ATTENDED, "personal"},
+    };
+    const char *hint = NULL;
+    int64_t newest_ms = INT64_MIN;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (customer->last_ms[rows[i].type] > newest_ms) {
+            newest_ms = customer->last_ms[rows[i].type];
+            hint = rows[i].channel;
+        }
+    return hint;
+}
+
+/* Marketing conditions that hold at this step and are held back. */
+static uint32_t held_back(struct view *view, const struct customer *customer)
+{
+    uint32_t held = 0;
+
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        struct rule_answer answer;
+        const struct episode *episode;
+        int64_t again_ms;
+
+        if (kind_marketing((enum kind)kind) == MARKETING_NONE)
+            continue;
+        rule_of((enum kind)kind)(view, 0, &answer);
+        if (answer.none || !answer.holds)
+            continue;
+        episode = customer_episode(customer, (uint8_t)kind, answer.key);
+        held += episode == NULL && !may_raise(view, customer, (enum kind)kind, &again_ms);
+    }
+    return held;
+}
 
 /* --- telling --- */
+
+static double percentile_of(struct view *view, const struct customer *customer)
+{
+    if (view->params->insight.buyers == 0 || customer->purchase_days == 0)
+        return NAN;
+    return insight_percentile(&view->params->insight, rule_value(view)->clv_minor);
+}
 
 /* explain NULL: the instance is no more, so there is nothing to say about it. */
 static void tell(struct view *view, struct customer *customer, const struct episode *episode,
@@ -36,11 +159,24 @@ static void tell(struct view *view, struct customer *customer, const struct epis
         .churn_reason = customer->churn_reason,
         .churn = *rule_risk(view),
         .value = *rule_value(view),
+        .not_before_ms = INT64_MIN,
+        .clears_at_ms = INT64_MAX,
+        .channel_hint = channel_hint(customer),
+        .tier_from = episode->kind == KIND_TIER_CHANGED ? view->tier_from : customer->tier,
+        .tier_to = customer->tier,
+        .class = tier_class(customer, view->at_ms, view->params),
+        .percentile = percentile_of(view, customer),
     };
     if (explain != NULL)
         explain(view, effect);
-    if (phase == PHASE_RESOLVED || phase == PHASE_RETRACTED)
+    if (phase == PHASE_RESOLVED || phase == PHASE_RETRACTED) {
         effect->action = "none";
+        effect->clears_when = NULL;
+        effect->clears_at_ms = INT64_MAX;
+    } else if (kind_marketing(effect->kind) != MARKETING_NONE) {
+        effect->not_before_ms = quiet_ends(view->at_ms, view->params);
+        effect->suppressed_count = held_back(view, customer);
+    }
     MUST(effect->action != NULL);
 }
 
@@ -61,6 +197,10 @@ void episode_tell_erased(struct customer *customer, const struct event *event,
         .to = STAGE_NONE,
         .stage_reason = STAGE_BY_DELETE,
         .action = "stop_contact",
+        .not_before_ms = INT64_MIN,
+        .clears_at_ms = INT64_MAX,
+        .tier_from = customer->tier,
+        .percentile = NAN,
     };
 }
 
@@ -115,11 +255,16 @@ static void open_episode(struct view *view, struct customer *customer, enum kind
         .ended_ms = answer->since_ms,
     };
     struct episode *closed = find(customer, kind, answer->key);
+    int64_t again_ms;
 
+    if (!late && !may_raise(view, customer, kind, &again_ms))
+        return; /* asked again at the next step, or when the cap ends (instance_due) */
     if (!answer->instant && closed == NULL && customer->episodes == CUSTOMER_EPISODES_MAX)
         return; /* only a damaged record is so full (see above); the condition is asked again at the
                    next step */
     customer->episode_count++;
+    if (episode.told && kind_marketing(kind) != MARKETING_NONE)
+        remember_marketing(customer, view->at_ms);
     if (episode.told)
         tell(view, customer, &episode, PHASE_RAISED, answer->since_ms, answer->explain, effects);
     if (answer->instant)
@@ -203,20 +348,27 @@ void episode_step(struct view *view, struct customer *customer, bool late, struc
     drop_cooled(view, customer);
 }
 
-/* When the engine next has to look at an instance: while its closed episode cools down, not before
- * that is over. */
+/* When the engine next has to look at an instance. One that is not open cannot be raised before its
+ * cool-down is over and the caps allow it; what consent or a complaint forbids only an event allows
+ * again. */
 static int64_t instance_due(const struct view *view, enum kind kind,
                             const struct rule_answer *answer)
 {
     const struct episode *episode = customer_episode(view->customer, (uint8_t)kind, answer->key);
-    int64_t cools_ms;
+    int64_t soonest_ms = INT64_MIN, cools_ms;
 
-    if (episode == NULL || is_open(episode))
+    if (is_open(episode))
         return answer->next_ms;
-    cools_ms = cools_until(episode, view->params);
-    if (cools_ms <= view->at_ms)
+    if (may_raise(view, view->customer, kind, &soonest_ms))
+        soonest_ms = INT64_MIN;
+    else if (soonest_ms == INT64_MAX)
+        return INT64_MAX;
+    cools_ms = episode == NULL ? INT64_MIN : cools_until(episode, view->params);
+    if (cools_ms > soonest_ms)
+        soonest_ms = cools_ms;
+    if (soonest_ms <= view->at_ms)
         return answer->next_ms;
-    return !answer->holds && answer->next_ms > cools_ms ? answer->next_ms : cools_ms;
+    return !answer->holds && answer->next_ms > soonest_ms ? answer->next_ms : soonest_ms;
 }
 
 int64_t episode_due(struct view *view)

@@ -7,6 +7,7 @@
 #include "model/episode.h"
 #include "model/stage.h"
 #include "model/tally.h"
+#include "model/tier.h"
 
 /* An order and a refund with the same id are two things. */
 #define SALT_ORDER  UINT64_C(0x6f72646572000001)
@@ -72,6 +73,27 @@ static void judge_stage(struct view *view, struct customer *customer)
     customer->returned = stage_returned(customer);
 }
 
+/* A step that brings money, a timer, or a stage changed may move the value; views and the like do
+ * not (time alone is the timer's business). */
+static bool calls_for_assessment(const struct view *view)
+{
+    enum event_group group;
+
+    if (view->customer->purchase_days == 0)
+        return view->customer->tier != TIER_NONE;
+    if (view->event == NULL || view->moved)
+        return true;
+    group = event_type_group(view->event->type);
+    return group == EVENT_PURCHASE || group == EVENT_SUBSCRIPTION || group == EVENT_COST;
+}
+
+static void judge_tier(struct view *view, struct customer *customer)
+{
+    view->tier_from = customer->tier;
+    if (view->params->insight.buyers > 0 && calls_for_assessment(view))
+        tier_assess(customer, rule_value(view)->clv_minor, view->at_ms, view->params);
+}
+
 static struct view view_of(const struct customer *customer, const struct event *event,
                            const struct params *params)
 {
@@ -80,6 +102,7 @@ static struct view view_of(const struct customer *customer, const struct event *
         .params = params,
         .at_ms = customer->now_ms,
         .event = event,
+        .tier_from = customer->tier,
     };
 }
 
@@ -87,7 +110,7 @@ static int64_t due_of(struct view *view)
 {
     const struct customer *customer = view->customer;
     int64_t risk_turns_ms = INT64_MAX;
-    int64_t due_ms, forget_ms;
+    int64_t due_ms, forget_ms, tier_ms, episode_ms;
 
     if (customer->stage == STAGE_NONE)
         return INT64_MAX;
@@ -104,8 +127,11 @@ static int64_t due_of(struct view *view)
         forget_ms = view->at_ms + 1;
     if (forget_ms < due_ms)
         due_ms = forget_ms;
-    forget_ms = episode_due(view);
-    return forget_ms < due_ms ? forget_ms : due_ms;
+    tier_ms = tier_due(customer, view->at_ms, view->params);
+    if (tier_ms < due_ms)
+        due_ms = tier_ms;
+    episode_ms = episode_due(view);
+    return episode_ms < due_ms ? episode_ms : due_ms;
 }
 
 int64_t fold_due(const struct customer *customer, const struct params *params)
@@ -123,6 +149,7 @@ static void judge(struct customer *customer, const struct event *event, bool lat
 
     judge_risk(&view, customer);
     judge_stage(&view, customer);
+    judge_tier(&view, customer);
     episode_step(&view, customer, late, effects);
     customer->due_ms = due_of(&view);
     MUST(customer->due_ms > customer->now_ms);

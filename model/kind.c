@@ -5,11 +5,12 @@
 
 struct kind_row {
     const char *label, *severity;
-    bool marketing;
+    enum marketing marketing;
 };
 
 static const struct kind_row rows[KIND_COUNT] = {
-#define KIND(name, label, rule, severity, marketing, cooldown) {label, #severity, marketing},
+#define KIND(name, label, rule, severity, marketing, cooldown)                                     \
+    {label, #severity, MARKETING_##marketing},
 #include "model/kind.def"
 #undef KIND
 };
@@ -26,7 +27,7 @@ const char *kind_severity(enum kind kind)
     return rows[kind].severity;
 }
 
-bool kind_is_marketing(enum kind kind)
+enum marketing kind_marketing(enum kind kind)
 {
     MUST(kind < KIND_COUNT);
     return rows[kind].marketing;

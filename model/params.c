@@ -31,6 +31,40 @@ static bool rate_is_one(struct currency_rate rate)
     return mantissa == 1;
 }
 
+static void learn_models(struct params *params, const struct insight *insight)
+{
+    if (insight->fitted_mbg) {
+        params->mbg_r = insight->mbg_r;
+        params->mbg_alpha = insight->mbg_alpha;
+        params->mbg_a = insight->mbg_a;
+        params->mbg_b = insight->mbg_b;
+        params->calibrated = 1;
+    }
+    if (insight->fitted_gg) {
+        params->gg_p = insight->gg_p;
+        params->gg_q = insight->gg_q;
+        params->gg_gamma = insight->gg_gamma;
+    }
+    if (insight->fitted_sbg) {
+        params->sbg_alpha = insight->sbg_alpha;
+        params->sbg_beta = insight->sbg_beta;
+    }
+}
+
+void params_learn(struct params *params, const struct insight *insight)
+{
+    params->insight = *insight;
+    if (!params->use_fitted)
+        return;
+    learn_models(params, insight);
+    if (insight->gap_ms > params->gap_max_ms)
+        params->population_gap_ms = params->gap_max_ms;
+    else if (insight->gap_ms >= params->gap_min_ms)
+        params->population_gap_ms = insight->gap_ms;
+    else if (insight->gap_ms > 0)
+        params->population_gap_ms = params->gap_min_ms;
+}
+
 const char *params_contradiction(const struct params *params)
 {
     const struct {
@@ -60,6 +94,8 @@ const char *params_contradiction(const struct params *params)
         {params->convert_lead <= params->convert_demo &&
              params->convert_demo <= params->convert_trial,
          "model.convert_lead, convert_demo and convert_trial must not fall along the funnel"},
+        {params->tier_a + params->tier_b + params->tier_c <= 1,
+         "tiers.tier_a, tier_b and tier_c together must not be above 1: tier D has the rest"},
         {params->reporting > CURRENCY_NONE && params->reporting < CURRENCY_COUNT,
          "the reporting currency must be one of ISO 4217"},
     };

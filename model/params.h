@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "model/currency.h"
+#include "model/insight.h"
 
 /* Types of params.def in C. */
 #define PARAM_C_FRACTION double
@@ -27,10 +28,15 @@ struct params {
     enum fold_clock clock;
     enum currency reporting;                    /* reporting currency; its own rate is always 1 */
     struct currency_rate rates[CURRENCY_COUNT]; /* by enum currency; mantissa 0 = unknown */
+    struct insight insight;                     /* newest published; version 0: none */
 };
 
 /* Defaults of params.def, clock wall, reporting EUR, no other rate. */
 void params_default(struct params *ret_params);
+/* Puts a newer insight over the configured numbers: keeps it, and lets what was fitted stand in
+ * place of model.mbg_*, gg_*, sbg_* (calibrated, then) and of stage.population_gap, unless
+ * insight.use_fitted is off. */
+void params_learn(struct params *params, const struct insight *insight);
 /* NULL when all hold; else one sentence naming the parameters that contradict each other (constant
  * string). Ranges are checked by whoever read the text. */
 const char *params_contradiction(const struct params *params);

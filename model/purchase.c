@@ -42,7 +42,7 @@ static void sums_add(struct customer *customer, int32_t day, enum currency curre
 {
     currency_add(customer, currency, native);
     customer->spend_minor = customer_money_add(customer->spend_minor, minor);
-    customer_activity_add(customer, day, 0, minor);
+    customer_activity_add(customer, day, (struct activity_bin){.spend_minor = minor});
 }
 
 /* --- purchase days --- */

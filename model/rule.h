@@ -14,6 +14,7 @@ struct view {
     const struct event *event; /* NULL for a timer */
     bool moved;                /* this step changed the stage, */
     enum stage from;           /* from this one */
+    enum tier tier_from;       /* before this step */
     /* Caches; use rule_risk(), rule_value(), rule_threshold(), rule_crossing(). A step changes
      * nothing they depend on. */
     struct churn_risk risk;

@@ -342,6 +342,8 @@ static void add_cost(struct customer *customer, const struct event *event,
 
     MUST(purchase_convert(event->amount_minor, event->currency, params, &minor) == STATUS_OK);
     customer->cost_minor = customer_money_add(customer->cost_minor, minor);
+    customer_activity_add(customer, text_day_of(event->time_ms),
+                          (struct activity_bin){.cost_minor = minor});
 }
 
 void tally_add(struct customer *customer, const struct event *event, bool order_seen,
@@ -354,7 +356,8 @@ void tally_add(struct customer *customer, const struct event *event, bool order_
     customer->last_ms[event->type] = later(customer->last_ms[event->type], event->time_ms);
     add_channel(customer, event);
     if (tally_is_activity(event->type)) /* a purchase is evidence of the models already */
-        customer_activity_add(customer, text_day_of(event->time_ms), 1, 0);
+        customer_activity_add(customer, text_day_of(event->time_ms),
+                              (struct activity_bin){.events = 1});
 
     switch (event_type_group(event->type)) {
     case EVENT_ACQUISITION:

@@ -13,7 +13,7 @@
 #include "base/text.h"
 
 _Static_assert(STAGE_COUNT <= 16 && EFFECT_REASONS_MAX <= 8,
-               "ALERT_VALUE_MAX was counted with these: 1,000 bytes and 8 reasons of 250");
+               "ALERT_VALUE_MAX was counted with these: 1,400 bytes and 8 reasons of 250");
 
 /* Where the payload goes; members of objects and items of arrays are counted beforehand, since
  * MessagePack wants to know. */
@@ -217,6 +217,47 @@ static void model_version_put(struct out *out, const struct alert_options *optio
     out_text(out, KEY("model_version"), at);
 }
 
+static void time_put(struct out *out, struct span key, int64_t ms, int64_t none)
+{
+    char text[TEXT_TIME_BYTES];
+
+    if (ms == none)
+        out_null(out, key);
+    else {
+        text_time_format(ms, text);
+        out_text(out, key, text);
+    }
+}
+
+static void tier_put(struct out *out, const struct effect *effect)
+{
+    if (effect->tier_to == TIER_NONE && effect->tier_from == TIER_NONE) {
+        out_null(out, KEY("tier"));
+        return;
+    }
+    out_open(out, KEY("tier"), 2, '{');
+    out_text(out, KEY("from"), tier_label(effect->tier_from));
+    out_text(out, KEY("to"), tier_label(effect->tier_to));
+    out_close(out, '}');
+}
+
+/* The smallest change that would end it, or the time at which silence does. */
+static void clears_put(struct out *out, const struct effect *effect)
+{
+    if (!effect->clears_when && effect->clears_at_ms == INT64_MAX) {
+        out_null(out, KEY("clears_when"));
+        return;
+    }
+    out_open(out, KEY("clears_when"), 3, '{');
+    out_text(out, KEY("what"), effect->clears_when);
+    if (effect->clears_when)
+        out_double(out, KEY("amount"), effect->clears_amount);
+    else
+        out_null(out, KEY("amount"));
+    time_put(out, KEY("at"), effect->clears_at_ms, INT64_MAX);
+    out_close(out, '}');
+}
+
 static void payload_put(struct out *out, const struct effect *effect,
                         const struct alert_options *options)
 {
@@ -228,29 +269,34 @@ static void payload_put(struct out *out, const struct effect *effect,
     out_text(out, KEY("to"), stage_label(effect->to));
     out_text(out, KEY("reason"), stage_reason_label(effect->stage_reason));
     out_close(out, '}');
-    out_null(out, KEY("tier"));
-    out_null(out, KEY("class"));
+    tier_put(out, effect);
+    out_text(out, KEY("class"), tier_class_label(effect->class));
     out_open(out, KEY("value"), 4, '{');
-    out_null(out, KEY("score"));
-    out_null(out, KEY("percentile"));
+    if (isnan(effect->percentile)) {
+        out_null(out, KEY("score"));
+        out_null(out, KEY("percentile"));
+    } else {
+        out_i64(out, KEY("score"), (int64_t)effect->percentile);
+        out_double(out, KEY("percentile"), effect->percentile);
+    }
     out_i64(out, KEY("clv_minor"), effect->value.clv_minor);
     out_text(out, KEY("currency"), currency_code(options->reporting));
     out_close(out, '}');
     churn_put(out, effect, options);
     out_i64(out, KEY("value_at_risk_minor"), value_at_risk(effect));
     reasons_put(out, effect);
-    out_null(out, KEY("clears_when"));
+    clears_put(out, effect);
     if (effect->action) {
         out_open(out, KEY("action"), 3, '{');
         out_text(out, KEY("code"), effect->action);
-        out_null(out, KEY("channel_hint"));
+        out_text(out, KEY("channel_hint"), effect->channel_hint);
         out_bool(out, KEY("requires_approval"), effect->requires_approval);
         out_close(out, '}');
     } else {
         out_null(out, KEY("action"));
     }
-    out_null(out, KEY("not_before"));
-    out_i64(out, KEY("suppressed_count"), 0);
+    time_put(out, KEY("not_before"), effect->not_before_ms, INT64_MIN);
+    out_i64(out, KEY("suppressed_count"), effect->suppressed_count);
     out_i64(out, KEY("rules_version"), options->params_version);
     model_version_put(out, options);
     out_close(out, '}');

@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "model/rhythm.h"
+#include "model/tier.h"
 
 static void time_put(struct json_writer *writer, const char *key, int64_t ms)
 {
@@ -148,6 +149,24 @@ static void value_put(struct json_writer *writer, const struct customer *custome
     double_put(writer, "spend_minor", value.spend_minor);
     double_put(writer, "p_convert", value.p_convert);
     i64_put(writer, "cost_minor", value.cost_minor);
+    json_put_object_end(writer);
+}
+
+static void tier_put(struct json_writer *writer, const struct customer *customer, int64_t at_ms,
+                     const struct params *params)
+{
+    text_put(writer, "class", tier_class_label(tier_class(customer, at_ms, params)));
+    if (customer->tier == TIER_NONE) {
+        text_put(writer, "tier", NULL);
+        return;
+    }
+    object_put(writer, "tier");
+    text_put(writer, "name", tier_label(customer->tier));
+    time_put(writer, "since", customer->tier_since_ms);
+    time_put(writer, "assessed_at", customer->assessed_ms);
+    i64_put(writer, "value_minor", customer->value_minor);
+    double_put(writer, "percentile", insight_percentile(&params->insight, customer->value_minor));
+    time_put(writer, "below_since", customer->tier_below_ms);
     json_put_object_end(writer);
 }
 
@@ -315,6 +334,7 @@ void customer_json_write(struct json_writer *writer, struct span id,
     stage_put(writer, customer);
     purchases_put(writer, customer, at_ms, params);
     value_put(writer, customer, at_ms, params);
+    tier_put(writer, customer, at_ms, params);
     churn_put(writer, customer, at_ms, params);
     activity_put(writer, customer, at_ms);
     satisfaction_put(writer, customer);

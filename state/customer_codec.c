@@ -492,6 +492,33 @@ static void pass_cost(struct pass *pass, struct customer *c)
     }
 }
 
+static void pass_tier(struct pass *pass, struct customer *c)
+{
+    c->assessed_ms = pass_time(pass, c->assessed_ms, c->now_ms, INT64_MIN);
+    c->value_minor = pass_i64(pass, c->value_minor, 0);
+    c->tier = (enum tier)pass_within(pass, c->tier, 0, 0, TIER_COUNT - 1);
+    c->tier_since_ms = pass_time(pass, c->tier_since_ms, c->assessed_ms, INT64_MIN);
+    c->tier_below_ms = pass_time(pass, c->tier_below_ms, c->assessed_ms, INT64_MAX);
+}
+
+/* Costs of the bins: pairs of distance and cost, only where there is one; then the caps' times. */
+static void pass_care(struct pass *pass, struct customer *c)
+{
+    for (int64_t i = -1, next; i + 1 < CUSTOMER_BINS_MAX; i = next) {
+        for (next = i + 1;
+             pass->writing && next < CUSTOMER_BINS_MAX && c->bins[next].cost_minor == 0;)
+            next++;
+        if (pass->writing && next == CUSTOMER_BINS_MAX)
+            next = i; /* a difference of 0: the end */
+        next = pass_within(pass, next, i, -1, CUSTOMER_BINS_MAX - 1);
+        if (next <= i)
+            break;
+        c->bins[next].cost_minor = pass_i64(pass, c->bins[next].cost_minor, 0);
+    }
+    for (int i = 0; i < CUSTOMER_CAP_MAX; i++)
+        c->marketing_ms[i] = pass_time(pass, c->marketing_ms[i], c->now_ms, INT64_MIN);
+}
+
 static void pass_episodes(struct pass *pass, struct customer *c)
 {
     c->episode_count = pass_u32(pass, c->episode_count, 0);
@@ -516,9 +543,9 @@ static void pass_episodes(struct pass *pass, struct customer *c)
 /* Numbers of the groups are their places from 1: append only. A group may use what those before it
  * have filled. */
 static void (*const groups[])(struct pass *pass, struct customer *customer) = {
-    pass_times,        pass_purchases, pass_stage,   pass_currencies,   pass_orders,
-    pass_bins,         pass_counts,    pass_profile, pass_satisfaction, pass_tickets,
-    pass_subscription, pass_cost,      pass_episodes};
+    pass_times,        pass_purchases, pass_stage,    pass_currencies,   pass_orders,
+    pass_bins,         pass_counts,    pass_profile,  pass_satisfaction, pass_tickets,
+    pass_subscription, pass_cost,      pass_episodes, pass_tier,         pass_care};
 /* From here on a group that is absent leaves its fields as customer_init makes them. */
 #define GROUP_FIRST_PLAIN 6
 #define GROUP_COUNT       (sizeof groups / sizeof *groups)

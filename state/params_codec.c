@@ -76,6 +76,88 @@ static void line_word(struct text *text, const char *name, const char *word)
     line(text, name, word, strlen(word));
 }
 
+/* --- the insight: lists of numbers --- */
+
+/* Lines of the insight by number of name. */
+enum insight_line {
+    LINE_VERSION,
+    LINE_MADE,
+    LINE_BUYERS,
+    LINE_CUTS,
+    LINE_GAP,
+    LINE_MBG,
+    LINE_GG,
+    LINE_SBG,
+    LINE_NEXT,
+    INSIGHT_LINES
+};
+static const char *const insight_names[INSIGHT_LINES] = {
+    [LINE_VERSION] = "insight.version", [LINE_MADE] = "insight.made",
+    [LINE_BUYERS] = "insight.buyers",   [LINE_CUTS] = "insight.cuts",
+    [LINE_GAP] = "insight.gap",         [LINE_MBG] = "insight.mbg",
+    [LINE_GG] = "insight.gg",           [LINE_SBG] = "insight.sbg",
+    [LINE_NEXT] = "insight.next"};
+#define NEXT_PARTS 3 /* category, the one bought with it, share */
+
+static void line_wholes(struct text *text, const char *name, const int64_t *values, int count)
+{
+    append(text, name, strlen(name));
+    for (int i = 0; i < count; i++) {
+        char digits[24];
+
+        append(text, i == 0 ? "=" : ",", 1);
+        append(text, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, values[i]));
+    }
+    append(text, "\n", 1);
+}
+
+static void line_reals(struct text *text, const char *name, const double *values, int count)
+{
+    append(text, name, strlen(name));
+    for (int i = 0; i < count; i++) {
+        char digits[64];
+        struct json_writer writer;
+
+        json_writer_init(&writer, digits, sizeof digits);
+        json_put_double(&writer, values[i]);
+        MUST(!writer.full);
+        append(text, i == 0 ? "=" : ",", 1);
+        append(text, digits, writer.len);
+    }
+    append(text, "\n", 1);
+}
+
+static void format_insight(const struct insight *insight, struct text *text)
+{
+    const double mbg[] = {insight->mbg_r, insight->mbg_alpha, insight->mbg_a, insight->mbg_b};
+    const double gg[] = {insight->gg_p, insight->gg_q, insight->gg_gamma};
+    const double sbg[] = {insight->sbg_alpha, insight->sbg_beta};
+    int64_t next[INSIGHT_CATEGORIES * NEXT_PARTS];
+    int parts = 0;
+
+    if (insight->version == 0)
+        return;
+    line_whole(text, insight_names[LINE_VERSION], insight->version);
+    line_whole(text, insight_names[LINE_MADE], insight->made_ms);
+    line_whole(text, insight_names[LINE_BUYERS], insight->buyers);
+    line_wholes(text, insight_names[LINE_CUTS], insight->value_cut_minor, INSIGHT_CUTS);
+    line_whole(text, insight_names[LINE_GAP], insight->gap_ms);
+    if (insight->fitted_mbg)
+        line_reals(text, insight_names[LINE_MBG], mbg, 4);
+    if (insight->fitted_gg)
+        line_reals(text, insight_names[LINE_GG], gg, 3);
+    if (insight->fitted_sbg)
+        line_reals(text, insight_names[LINE_SBG], sbg, 2);
+    for (int i = 0; i < INSIGHT_CATEGORIES; i++)
+        if (insight->category_share[i] > 0) {
+            next[parts++] = i;
+            next[parts++] = insight->category_next[i];
+            next[parts++] = insight->category_share[i];
+        }
+    if (parts > 0)
+        line_wholes(text, insight_names[LINE_NEXT], next, parts);
+}
+
 static void format(const struct params *params, struct text *text)
 {
     text->len = 0;
@@ -104,19 +186,34 @@ static void format(const struct params *params, struct text *text)
         line(text, name, value,
              (size_t)snprintf(value, sizeof value, "%" PRId64 "/%d", rate->mantissa, rate->scale));
     }
+    format_insight(&params->insight, text);
+}
+
+static enum status keep(const struct text *text, struct arena *arena, struct span *ret_text)
+{
+    char *copy = arena_copy(arena, text->at, text->len);
+
+    if (!copy)
+        return STATUS_FULL;
+    *ret_text = (struct span){copy, text->len};
+    return STATUS_OK;
 }
 
 enum status params_encode(const struct params *params, struct arena *arena, struct span *ret_text)
 {
     struct text text;
-    char *copy;
 
     format(params, &text);
-    copy = arena_copy(arena, text.at, text.len);
-    if (!copy)
-        return STATUS_FULL;
-    *ret_text = (struct span){copy, text.len};
-    return STATUS_OK;
+    return keep(&text, arena, ret_text);
+}
+
+enum status params_encode_insight(const struct insight *insight, struct arena *arena,
+                                  struct span *ret_text)
+{
+    struct text text = {.len = 0};
+
+    format_insight(insight, &text);
+    return keep(&text, arena, ret_text);
 }
 
 void params_fingerprint(const struct params *params, char ret_cfg[STORE_CFG_BYTES])
@@ -168,6 +265,104 @@ static bool read_rate(struct span code, struct span value, struct params *params
     return true;
 }
 
+/* Cuts a list at its commas; false when an item is none or they are not `min` to `max`. */
+static bool read_wholes(struct span list, int min, int max, int64_t *ret_values, int *ret_count)
+{
+    *ret_count = 0;
+    while (list.len > 0 && *ret_count < max) {
+        const char *comma = memchr(list.at, ',', list.len);
+        size_t len = comma ? (size_t)(comma - list.at) : list.len;
+
+        if (text_i64_parse((struct span){list.at, len}, &ret_values[(*ret_count)++]) != STATUS_OK)
+            return false;
+        len += comma != NULL;
+        list = (struct span){list.at + len, list.len - len};
+    }
+    return list.len == 0 && *ret_count >= min;
+}
+
+static bool read_reals(struct span list, int count, double *const ret_values[])
+{
+    for (int i = 0; i < count; i++) {
+        const char *comma = memchr(list.at, ',', list.len);
+        size_t len = comma ? (size_t)(comma - list.at) : list.len;
+
+        if ((comma == NULL) != (i == count - 1) ||
+            text_double_parse((struct span){list.at, len}, ret_values[i]) != STATUS_OK)
+            return false;
+        len += comma != NULL;
+        list = (struct span){list.at + len, list.len - len};
+    }
+    return true;
+}
+
+static bool read_next(struct span value, struct insight *insight)
+{
+    int64_t parts[INSIGHT_CATEGORIES * NEXT_PARTS];
+    int count;
+
+    if (!read_wholes(value, NEXT_PARTS, INSIGHT_CATEGORIES * NEXT_PARTS, parts, &count) ||
+        count % NEXT_PARTS != 0)
+        return false;
+    for (int i = 0; i < count; i += NEXT_PARTS) {
+        if (parts[i] < 0 || parts[i] >= INSIGHT_CATEGORIES || parts[i + 1] < 0 ||
+            parts[i + 1] >= INSIGHT_CATEGORIES || parts[i + 2] < 1 || parts[i + 2] > 1000)
+            return false;
+        insight->category_next[parts[i]] = (uint8_t)parts[i + 1];
+        insight->category_share[parts[i]] = (uint16_t)parts[i + 2];
+    }
+    return true;
+}
+
+static bool read_insight(enum insight_line which, struct span value, struct insight *insight)
+{
+    double *const mbg[] = {&insight->mbg_r, &insight->mbg_alpha, &insight->mbg_a, &insight->mbg_b};
+    double *const gg[] = {&insight->gg_p, &insight->gg_q, &insight->gg_gamma};
+    double *const sbg[] = {&insight->sbg_alpha, &insight->sbg_beta};
+    int64_t whole;
+    int count;
+
+    switch (which) {
+    case LINE_VERSION:
+        if (text_i64_parse(value, &whole) != STATUS_OK || whole < 1 || whole > UINT32_MAX)
+            return false;
+        insight->version = (uint32_t)whole;
+        return true;
+    case LINE_MADE:
+        return text_i64_parse(value, &insight->made_ms) == STATUS_OK;
+    case LINE_BUYERS:
+        return text_i64_parse(value, &insight->buyers) == STATUS_OK;
+    case LINE_CUTS:
+        return read_wholes(value, INSIGHT_CUTS, INSIGHT_CUTS, insight->value_cut_minor, &count);
+    case LINE_GAP:
+        return text_i64_parse(value, &insight->gap_ms) == STATUS_OK;
+    case LINE_MBG:
+        return insight->fitted_mbg = read_reals(value, 4, mbg);
+    case LINE_GG:
+        return insight->fitted_gg = read_reals(value, 3, gg);
+    case LINE_SBG:
+        return insight->fitted_sbg = read_reals(value, 2, sbg);
+    case LINE_NEXT:
+        return read_next(value, insight);
+    case INSIGHT_LINES:
+        break;
+    }
+    return false;
+}
+
+/* The number of an insight's line, or INSIGHT_LINES. */
+static enum insight_line insight_line_of(struct span name)
+{
+    int i = 0;
+
+    while (i < INSIGHT_LINES && !span_is(name, insight_names[i]))
+        i++;
+    return (enum insight_line)i;
+}
+
+#define KEY_INSIGHT (ROW_COUNT + 2 + CURRENCY_COUNT)
+#define KEY_COUNT   (KEY_INSIGHT + INSIGHT_LINES)
+
 /* false: unknown name or a value that is none. *ret_key: a number of the name, to notice
  * repetitions. */
 static bool read_line(struct span name, struct span value, struct params *params, size_t *ret_key)
@@ -193,6 +388,10 @@ static bool read_line(struct span name, struct span value, struct params *params
         *ret_key = ROW_COUNT + 2 + (size_t)currency_find(code);
         return read_rate(code, value, params);
     }
+    if (insight_line_of(name) < INSIGHT_LINES) {
+        *ret_key = KEY_INSIGHT + (size_t)insight_line_of(name);
+        return read_insight(insight_line_of(name), value, &params->insight);
+    }
     return false;
 }
 
@@ -206,7 +405,7 @@ static enum status refused(struct report *report, struct span text, const char *
 
 enum status params_decode(struct span text, struct params *ret_params, struct report *report)
 {
-    bool seen[ROW_COUNT + 2 + CURRENCY_COUNT] = {false};
+    bool seen[KEY_COUNT] = {false};
     struct params params;
 
     params_default(&params);
@@ -229,6 +428,21 @@ enum status params_decode(struct span text, struct params *ret_params, struct re
         seen[key] = true;
         text = (struct span){stop + 1, text.len - whole.len - 1};
     }
+    if (insight_check(&params.insight) != NULL)
+        return refused(report, span_of(insight_check(&params.insight)), "the insight is damaged");
     *ret_params = params;
     return STATUS_OK;
+}
+
+enum status params_decode_insight(struct span text, struct insight *ret_insight,
+                                  struct report *report)
+{
+    struct params params;
+    enum status status = params_decode(text, &params, report);
+
+    if (status == STATUS_OK && params.insight.version == 0)
+        status = refused(report, SPAN_LITERAL(""), "no insight in it");
+    if (status == STATUS_OK)
+        *ret_insight = params.insight;
+    return status;
 }

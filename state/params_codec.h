@@ -1,7 +1,8 @@
 /* params_codec: struct params ↔ its canonical text (one `name=value` a line, every row of
- * params.def in order, then clock, reporting currency, rates), and its fingerprint. The text
- * travels in SWITCH and BIRTH records of the control topic: a replay years later folds with the
- * numbers of then. A name missing from an old text takes its default; an unknown name is REJECT. */
+ * params.def in order, then clock, reporting currency, rates, and the insight when there is one),
+ * and its fingerprint. The text travels in SWITCH and BIRTH records of the control topic: a replay
+ * years later folds with the numbers of then. A name missing from an old text takes its default; an
+ * unknown name is REJECT. */
 #ifndef LC_STATE_PARAMS_CODEC_H
 #define LC_STATE_PARAMS_CODEC_H
 
@@ -10,6 +11,12 @@
 #include "state/store.h"
 
 #define PARAMS_TEXT_MAX 16384
+
+/* The insight's lines alone: what is proposed to the daemons (insight/proposal.h). */
+enum status params_encode_insight(const struct insight *insight, struct arena *arena,
+                                  struct span *ret_text) LC_CHECKED;
+enum status params_decode_insight(struct span text, struct insight *ret_insight,
+                                  struct report *report) LC_CHECKED;
 
 enum status params_encode(const struct params *params, struct arena *arena,
                           struct span *ret_text) LC_CHECKED;

@@ -9,7 +9,7 @@
 #include "tests/sim/sim_memory.h"
 
 #define SIM_EPOCH_MS INT64_C(1735689600000) /* 2025-01-01: the wall at the start of a run */
-#define MARKERS_MS  3000 /* the longest a marker is under way (fault slow-markers) */
+#define MARKERS_MS   3000 /* the longest a marker is under way (fault slow-markers) */
 
 void sim_violate(struct sim *sim, const char *format, ...)
 {

@@ -177,7 +177,8 @@ static void windows_are_whole_bins_with_the_filling_one_on_top(void **state)
         struct kit *kit = kit_new();
         int64_t at_ms = kit_at(125);
 
-        customer_activity_add(&kit->customer, text_day_of(kit_at(rows[i].event_days)), 1, 7);
+        customer_activity_add(&kit->customer, text_day_of(kit_at(rows[i].event_days)),
+                              (struct activity_bin){.events = 1, .spend_minor = 7});
         if (customer_events_between(&kit->customer, at_ms, rows[i].from, rows[i].to) !=
             rows[i].events)
             fail_msg("%s", rows[i].name);
@@ -193,14 +194,15 @@ static void bins_hold_180_days_and_the_filling_one(void **state)
     struct customer *customer = &kit->customer;
 
     (void)state;
-    customer_activity_add(customer, 20000, 1, 0);
-    customer_activity_add(customer, 20189, 1, 0);
+    customer_activity_add(customer, 20000, (struct activity_bin){.events = 1});
+    customer_activity_add(customer, 20189, (struct activity_bin){.events = 1});
     assert_int_equal(customer_events_between(customer, kit_at(189), 180, 0), 2);
-    customer_activity_add(customer, 20190, 1, 0);
+    customer_activity_add(customer, 20190, (struct activity_bin){.events = 1});
     assert_int_equal(customer_events_between(customer, kit_at(190), 180, 0), 2);
-    customer_activity_add(customer, 20009, 1, 0); /* older than what is kept: dropped */
+    customer_activity_add(
+        customer, 20009, (struct activity_bin){.events = 1}); /* older than what is kept: dropped */
     assert_int_equal(customer_events_between(customer, kit_at(190), 180, 0), 2);
-    customer_activity_add(customer, 40000, 1, 0);
+    customer_activity_add(customer, 40000, (struct activity_bin){.events = 1});
     assert_int_equal(customer_events_between(customer, kit_at(20000), 180, 0), 1);
     free(kit);
 }

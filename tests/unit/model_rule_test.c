@@ -465,8 +465,8 @@ static void every_kind_has_a_rule_and_words(void **state)
     }
     assert_string_equal(kind_band_label(KIND_CHURN_RISK, 2), "critical");
     assert_string_equal(kind_severity(KIND_COMPLAINT_OPEN), "ERROR");
-    assert_true(kind_is_marketing(KIND_UPSELL));
-    assert_false(kind_is_marketing(KIND_CHURN_RISK));
+    assert_int_equal(kind_marketing(KIND_UPSELL), MARKETING_SALE);
+    assert_int_equal(kind_marketing(KIND_CHURN_RISK), MARKETING_NONE);
     assert_string_equal(phase_label(PHASE_RETRACTED), "retracted");
 }
 

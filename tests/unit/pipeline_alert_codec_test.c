@@ -47,6 +47,16 @@ static struct effect churn_risk(void)
         .reasons = 2,
         .reason = {{"history", 0.5, 0.6, 0}, {"complaint_open", 1, 0, -1.0986122886681098}},
         .action = "human_call",
+        .channel_hint = "email",
+        .not_before_ms = RAISED_MS + INT64_C(28800000),
+        .suppressed_count = 2,
+        .clears_when = "purchase",
+        .clears_amount = 1,
+        .clears_at_ms = INT64_MAX,
+        .tier_from = TIER_B,
+        .tier_to = TIER_B,
+        .class = CLASS_SLEEPING,
+        .percentile = 71.5,
     };
 }
 
@@ -65,6 +75,9 @@ static struct effect stage_changed(void)
         .to = STAGE_LEAD,
         .stage_reason = STAGE_BY_FIRST_EVENT,
         .value = {.clv_minor = 250},
+        .not_before_ms = INT64_MIN,
+        .clears_at_ms = INT64_MAX,
+        .percentile = NAN,
     };
 }
 
@@ -103,6 +116,12 @@ static void golden_check(const char *name, const char *text)
     FILE *file;
 
     snprintf(path, sizeof(path), "%s/tests/golden/alerts/%s.txt", LC_SOURCE_DIR, name);
+    if (getenv("LC_GOLDEN_WRITE")) {
+        file = fopen(path, "w");
+        assert_non_null(file);
+        fputs(text, file);
+        fclose(file);
+    }
     file = fopen(path, "r");
     if (!file)
         fail_msg("%s is missing; it would be:\n%s", path, text);
@@ -110,7 +129,7 @@ static void golden_check(const char *name, const char *text)
     fclose(file);
     want[len] = '\0';
     if (strcmp(text, want) != 0)
-        fail_msg("%s differs; now:\n%s", path, text);
+        fail_msg("%s differs (LC_GOLDEN_WRITE=1 writes it anew); now:\n%s", path, text);
 }
 
 static void alerts_are_as_in_the_golden_files(void **state)

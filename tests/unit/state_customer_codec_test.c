@@ -269,7 +269,7 @@ static void draw_activity(struct customer *c)
     c->bin_newest = draw(3) ? (int32_t)draw(2000) : INT32_MIN;
     for (int i = 0; i < CUSTOMER_BINS_MAX; i++)
         if (draw(3) == 0)
-            c->bins[i] = (struct activity_bin){draw_count(), draw_money()};
+            c->bins[i] = (struct activity_bin){draw_count(), draw_money(), draw_money()};
     for (int i = 0; i < EVENT_TYPE_COUNT; i++) {
         c->count[i] = draw(3) ? 0 : draw_count();
         c->last_ms[i] = draw(3) ? INT64_MIN : draw_time(INT64_MIN);
@@ -287,6 +287,13 @@ static void draw_activity(struct customer *c)
         c->ticket[i] = (struct ticket){draw(3) ? seed : 0, draw(2), draw_time(INT64_MIN),
                                        draw_time(INT64_MIN)};
     c->cost_minor = draw_money();
+    c->value_minor = draw_money();
+    c->assessed_ms = draw_time(INT64_MIN);
+    c->tier = (enum tier)draw(TIER_COUNT);
+    c->tier_since_ms = draw_time(INT64_MIN);
+    c->tier_below_ms = draw_time(INT64_MAX);
+    for (int i = 0; i < CUSTOMER_CAP_MAX; i++)
+        c->marketing_ms[i] = draw_time(INT64_MIN);
     for (int i = 0; i < CONSENT_PURPOSE_COUNT; i++) {
         c->consent_denied[i] = draw(2);
         c->consent_ms[i] = draw_time(INT64_MIN);
@@ -387,7 +394,8 @@ static void test_the_fullest_customer_stays_below_the_bound(void **state)
     c.last_day = c.days[31].day;
     c.last_purchase_ms = 9999999999999;
     for (int i = 0; i < CUSTOMER_BINS_MAX; i++)
-        c.bins[i] = (struct activity_bin){UINT32_MAX, -INT64_C(4000000000000000000)};
+        c.bins[i] = (struct activity_bin){UINT32_MAX, -INT64_C(4000000000000000000),
+                                          INT64_C(4000000000000000000)};
     for (int i = 0; i < EVENT_TYPE_COUNT; i++) {
         c.count[i] = UINT32_MAX;
         c.last_ms[i] = -9999999999999 + i;
@@ -517,7 +525,7 @@ static void test_what_no_version_writes_is_refused_with_its_reason(void **state)
     } rows[] = {
         {"a record of version 2", "\x94\x02\x00\x00\x80", 5, "version"},
         {"an empty record", "", 0, ""},
-        {"a group that no build knows", "\x94\x01\x00\x00\x81\x0e\x91\x01", 8, "group"},
+        {"a group that no build knows", "\x94\x01\x00\x00\x81\x10\x91\x01", 8, "group"},
         {"groups out of order", "\x94\x01\x01\x00\x82\x03\x91\x01\x01\x91\x01", 11, "group"},
         {"a group with one field too many", "\x94\x01\x01\x00\x81\x01\x96\x01\x01\x01\x01\x04\x01",
          13, "fields"},
@@ -578,8 +586,8 @@ static void golden_buyer(struct customer *c)
     c->order[0] = (struct open_order){
         UINT64_C(0xdeadbeefcafef00d), ORDER_OPEN, CURRENCY_EUR, 20138, 4990, 4990};
     c->bin_newest = 2013;
-    c->bins[0] = (struct activity_bin){4, 4990};
-    c->bins[3] = (struct activity_bin){2, 129900};
+    c->bins[0] = (struct activity_bin){4, 4990, 0};
+    c->bins[3] = (struct activity_bin){2, 129900, 0};
     c->count[EVENT_ORDER_COMPLETED] = 3;
     c->last_ms[EVENT_ORDER_COMPLETED] = 1740000000123;
     c->categories = UINT64_C(1) << 63 | 1;

@@ -1,0 +1,63 @@
+/* insight: its empty form, its invariants, and the percentile read from its cuts. */
+#include "model/insight.h"
+
+#include <math.h>
+#include <string.h>
+
+void insight_init(struct insight *ret_insight)
+{
+    /* Padding too: copies compare equal byte by byte. */
+    memset(ret_insight, 0, sizeof *ret_insight);
+}
+
+static bool usable(double parameter)
+{
+    return isfinite(parameter) && parameter > 0 && parameter <= 1e12;
+}
+
+static const char *check_models(const struct insight *insight)
+{
+    if (insight->fitted_mbg && !(usable(insight->mbg_r) && usable(insight->mbg_alpha) &&
+                                 usable(insight->mbg_a) && usable(insight->mbg_b)))
+        return "a fitted parameter of MBG/NBD is out of range";
+    if (insight->fitted_gg && !(usable(insight->gg_p) && usable(insight->gg_gamma) &&
+                                usable(insight->gg_q) && insight->gg_q > 1))
+        return "a fitted parameter of Gamma-Gamma is out of range";
+    if (insight->fitted_sbg && !(usable(insight->sbg_alpha) && usable(insight->sbg_beta)))
+        return "a fitted parameter of sBG is out of range";
+    return NULL;
+}
+
+const char *insight_check(const struct insight *insight)
+{
+    if (insight->buyers < 0 || insight->gap_ms < 0)
+        return "a number of the population is negative";
+    for (int i = 1; i < INSIGHT_CUTS; i++)
+        if (insight->value_cut_minor[i] < insight->value_cut_minor[i - 1])
+            return "the value cuts do not ascend";
+    for (int i = 0; i < INSIGHT_CATEGORIES; i++)
+        if (insight->category_next[i] >= INSIGHT_CATEGORIES || insight->category_share[i] > 1000)
+            return "a category bought next is out of range";
+    return check_models(insight);
+}
+
+double insight_percentile(const struct insight *insight, int64_t value_minor)
+{
+    const int64_t *cut = insight->value_cut_minor;
+    int low = 0, high = INSIGHT_CUTS - 1;
+
+    if (insight->buyers == 0 || value_minor <= 0 || value_minor < cut[low])
+        return 0;
+    if (value_minor >= cut[high])
+        return 100;
+    /* cut[low] ≤ value < cut[high] */
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+
+        if (cut[middle] <= value_minor)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low + (double)(value_minor - cut[low]) / (double)(cut[high] - cut[low]);
+}
