@@ -3,6 +3,7 @@
 #include "daemon/metrics.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ static void put_process(FILE *out, const struct metrics_input *in)
     fprintf(out, "%s %.3f\n", begin(out, METRIC_start_time_seconds), in->start_time_s);
     fprintf(out, "%s %.3f\n", begin(out, METRIC_cpu_seconds_total), in->cpu_s);
     fprintf(out, "%s %" PRIu64 "\n", begin(out, METRIC_resident_memory_bytes), in->resident_bytes);
+    fprintf(out, "%s %" PRIu64 "\n", begin(out, METRIC_heap_bytes), in->heap_bytes);
     fprintf(out, "%s %d\n", begin(out, METRIC_ready), in->health->ready);
     fprintf(out, "%s %d\n", begin(out, METRIC_live), in->health->live);
 }
@@ -198,6 +200,7 @@ void metrics_process(struct metrics_input *input)
     unsigned long pages = 0, resident = 0;
     struct rusage usage;
     struct timespec now;
+    struct mallinfo2 heap = mallinfo2();
     FILE *statm = fopen("/proc/self/statm", "re");
 
     if (statm) {
@@ -205,6 +208,7 @@ void metrics_process(struct metrics_input *input)
             input->resident_bytes = (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
         (void)fclose(statm);
     }
+    input->heap_bytes = heap.uordblks + heap.hblkhd;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         input->cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;

@@ -13,12 +13,12 @@ struct metrics_input {
     const struct health *health;
     const char *kafka_library; /* version */
     double start_time_s, cpu_s;
-    uint64_t resident_bytes;
+    uint64_t resident_bytes, heap_bytes;
     int64_t now_ms; /* mono, as of the views */
 };
 
 void metrics_write(FILE *out, const struct metrics_input *input);
-/* Fills start_time_s (once), cpu_s and resident_bytes of this process. */
+/* Fills start_time_s (once), cpu_s, resident_bytes and heap_bytes of this process. */
 void metrics_process(struct metrics_input *input);
 
 #endif
