@@ -53,16 +53,22 @@ static enum status claim_committed(struct claim *claim)
     return status;
 }
 
-static enum status claim_topics(struct claim *claim)
+static enum status claim_bounds(struct claim *claim)
 {
     struct partition *partition = claim->partition;
+    struct source *source = &claim->ports->source;
+    return source->bounds(source->self, partition->number, &partition->log_low, &partition->log_end,
+                          &claim->report);
+}
+
+static enum status claim_topics(struct claim *claim)
+{
     struct ports *ports = claim->ports;
     int32_t input = 0, control = 0;
     enum status status =
         ports->source.partitions(ports->source.self, &input, &control, &claim->report);
     if (status == STATUS_OK)
-        status = ports->source.bounds(ports->source.self, partition->number, &partition->log_low,
-                                      &partition->log_end, &claim->report);
+        status = claim_bounds(claim);
     if (status != STATUS_OK)
         return STATUS_RETRY; /* a missing topic may still be made: wait, saying so */
     if (input != control) {
@@ -342,6 +348,10 @@ static enum status claim_resume(struct claim *claim, const char **ret_rebuild)
         ports_log(ports, WORKER_WARNING, partition->number, "rollback",
                   "Redis is back at offset %lld: replaying", (long long)partition->meta.at.offset);
     }
+    /* The log may have grown, and another worker gone on, since its end was read: only an end read
+     * after the state may condemn the log. */
+    if (partition->meta.at.offset > partition->log_end && claim_bounds(claim) != STATUS_OK)
+        return STATUS_RETRY;
     if (partition->meta.at.offset > partition->log_end) {
         report_set(&claim->report, "topic-truncated",
                    "the state stands at offset %lld but the log ends at %lld: the topic was "
