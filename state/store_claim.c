@@ -8,6 +8,7 @@
 
 #define CLAIM_ATTEMPTS 8
 #define WIPE_BUCKETS   256 /* of one piece */
+#define LOOK_BUCKETS   32  /* of the first look: buckets are filled from the first one on */
 /* Without a meta the number of leftover buckets is not known: after this many absent ones there is
  * none. */
 #define WIPE_GAP 4096
@@ -106,17 +107,19 @@ static size_t name_buckets(const struct store *store, uint32_t first, uint32_t c
     return argc;
 }
 
-static enum status count_leftovers(struct store *store, uint32_t first, uint32_t count,
+/* How many of the keys exist; `timers`: the timer index is one of them. */
+static enum status count_leftovers(struct store *store, uint32_t first, uint32_t count, bool timers,
                                    int64_t *ret_count, struct report *report)
 {
-    struct store_key keys[2 * WIPE_BUCKETS], timers = store_key_timers(store);
+    struct store_key keys[2 * WIPE_BUCKETS], index = store_key_timers(store);
     struct span argv[2 + 2 * WIPE_BUCKETS];
     const struct redis_value *value;
     size_t argc = name_buckets(store, first, count, keys, argv);
     enum status status;
 
     argv[0] = SPAN_LITERAL("EXISTS");
-    argv[argc++] = store_key_span(&timers);
+    if (timers)
+        argv[argc++] = store_key_span(&index);
     store_talk_begin(store);
     store_queue(store, argc, argv);
     status = store_send(store, report);
@@ -128,6 +131,7 @@ static enum status count_leftovers(struct store *store, uint32_t first, uint32_t
     return status;
 }
 
+/* Buckets, or (a count of 0) the timer index. */
 static enum status unlink_leftovers(struct store *store, uint32_t first, uint32_t count,
                                     struct report *report)
 {
@@ -137,7 +141,8 @@ static enum status unlink_leftovers(struct store *store, uint32_t first, uint32_
     size_t argc = name_buckets(store, first, count, keys, argv);
     enum status status;
 
-    argv[argc++] = store_key_span(&timers);
+    if (count == 0)
+        argv[argc++] = store_key_span(&timers);
     store_talk_begin(store);
     STORE_QUEUE(store, SPAN_LITERAL("MULTI"));
     store_queue(store, argc, argv);
@@ -156,23 +161,24 @@ static enum status unlink_leftovers(struct store *store, uint32_t first, uint32_
 }
 
 /* No meta, and WATCH stands on the absent key. Buckets that outlived it (somebody deleted the meta
- * by hand) would mix with the rebuilt state: they go first, under the WATCH. STALE: a meta
- * appeared. */
+ * by hand) would mix with the rebuilt state: they go first, under the WATCH, and the timer index
+ * last, so that a claim cut short is found again. STALE: a meta appeared. */
 static enum status claim_absent(struct store *store, struct report *report)
 {
     uint32_t gap = 0;
     int64_t count = 0;
     uint64_t connection = store->redis.connection(store->redis.self);
-    enum status status = count_leftovers(store, 0, WIPE_BUCKETS, &count, report);
+    enum status status = count_leftovers(store, 0, LOOK_BUCKETS, true, &count, report);
+    const bool any = count > 0;
 
-    for (uint32_t first = 0; status == STATUS_OK && gap < WIPE_GAP && (count > 0 || first > 0);
-         first += WIPE_BUCKETS) {
-        if (first > 0)
-            status = count_leftovers(store, first, WIPE_BUCKETS, &count, report);
+    for (uint32_t first = 0; status == STATUS_OK && any && gap < WIPE_GAP; first += WIPE_BUCKETS) {
+        status = count_leftovers(store, first, WIPE_BUCKETS, false, &count, report);
         if (status == STATUS_OK && count > 0)
             status = unlink_leftovers(store, first, WIPE_BUCKETS, report);
         gap = count > 0 ? 0 : gap + WIPE_BUCKETS;
     }
+    if (status == STATUS_OK && any)
+        status = unlink_leftovers(store, 0, 0, report);
     if (status == STATUS_OK && connection != store->redis.connection(store->redis.self))
         status = STATUS_STALE; /* the WATCH went with its connection */
     store->present = false;
