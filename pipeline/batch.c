@@ -6,7 +6,7 @@
 #include "state/customer_codec.h"
 #include "state/params_codec.h"
 
-#define TABLE_CAP_MIN 1024u
+#define TABLE_CAP_MIN 128u
 
 bool batch_init(struct batch *batch, struct ports *ports)
 {
@@ -14,7 +14,7 @@ bool batch_init(struct batch *batch, struct ports *ports)
     arena_init(&batch->arena, ports->options.batch_arena_max);
     arena_init(&batch->commit_arena, ports->options.batch_arena_max);
     batch->effects.cap = EFFECTS_PER_STEP_MAX;
-    batch->effects.at = calloc(EFFECTS_PER_STEP_MAX, sizeof(*batch->effects.at));
+    batch->effects.at = malloc(EFFECTS_PER_STEP_MAX * sizeof(*batch->effects.at));
     return batch->effects.at != NULL;
 }
 

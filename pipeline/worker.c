@@ -23,7 +23,7 @@ static bool encode_params(struct worker *worker)
     if (done) {
         memcpy(worker->ports.params_text, text.at, text.len);
         worker->ports.params_text_len = text.len;
-        params_fingerprint(&worker->ports.options.params, worker->ports.cfg);
+        params_text_fingerprint(text, worker->ports.cfg);
     }
     arena_fini(&arena);
     return done;
@@ -48,9 +48,7 @@ struct worker *worker_open(const struct worker_options *options, struct source s
     worker->chunk_max = options->batch_max;
     arena_init(&worker->queues, QUEUES_BYTES_MAX);
     pthread_mutex_init(&worker->lock, NULL);
-    worker->statuses = calloc(SOURCE_PARTITIONS_MAX, sizeof(*worker->statuses));
-    if (worker->statuses == NULL || !batch_init(&worker->batch, &worker->ports) ||
-        !encode_params(worker)) {
+    if (!batch_init(&worker->batch, &worker->ports) || !encode_params(worker)) {
         worker_close(worker);
         return NULL;
     }
@@ -193,19 +191,35 @@ static enum status round_once(struct worker *worker, struct report *report)
 
 /* --- figures --- */
 
-static struct partition_status status_of(const struct partition *partition)
+static void write_status(const struct partition *partition, struct partition_status *status)
 {
-    struct partition_status status = {.partition = partition->number,
-                                      .phase = partition->phase,
-                                      .delivered = partition->delivered.at,
-                                      .at = partition->meta.at,
-                                      .watermark_ms = partition->meta.watermark_ms,
-                                      .log_end = partition->log_end,
-                                      .customers = partition->meta.customers,
-                                      .problem = partition->problem};
-    if (partition->problem.code[0] != '\0' && partition->phase != PARTITION_STOPPED)
-        status.phase = PARTITION_WAITING;
-    return status;
+    status->partition = partition->number;
+    status->phase = partition->phase;
+    status->delivered = partition->delivered.at;
+    status->at = partition->meta.at;
+    status->watermark_ms = partition->meta.watermark_ms;
+    status->log_end = partition->log_end;
+    status->customers = partition->meta.customers;
+    status->problem.code[0] = status->problem.text[0] = '\0';
+    if (partition->problem.code[0] == '\0') /* the rule: nothing long to copy in every round */
+        return;
+    status->problem = partition->problem;
+    if (partition->phase != PARTITION_STOPPED)
+        status->phase = PARTITION_WAITING;
+}
+
+/* Room for a status of each partition; without memory the last ones are not shown. */
+static size_t status_room(struct worker *worker)
+{
+    if (worker->status_cap >= worker->count)
+        return worker->count;
+    size_t cap = 2 * worker->count;
+    struct partition_status *grown = realloc(worker->statuses, cap * sizeof(*grown));
+    if (grown == NULL)
+        return worker->status_cap;
+    worker->statuses = grown;
+    worker->status_cap = cap;
+    return worker->count;
 }
 
 static void publish(struct worker *worker)
@@ -217,9 +231,9 @@ static void publish(struct worker *worker)
                         worker->batch.commit_arena.bytes_held + worker->queues.bytes_held;
     pthread_mutex_lock(&worker->lock);
     worker->published = *stats;
-    worker->status_count = worker->count;
-    for (size_t i = 0; i < worker->count; i++)
-        worker->statuses[i] = status_of(worker->partitions[i]);
+    worker->status_count = status_room(worker);
+    for (size_t i = 0; i < worker->status_count; i++)
+        write_status(worker->partitions[i], &worker->statuses[i]);
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -259,7 +273,8 @@ size_t worker_partitions(struct worker *worker, struct partition_status *ret_sta
 {
     pthread_mutex_lock(&worker->lock);
     size_t count = worker->status_count < cap ? worker->status_count : cap;
-    memcpy(ret_statuses, worker->statuses, count * sizeof(*ret_statuses));
+    if (count > 0)
+        memcpy(ret_statuses, worker->statuses, count * sizeof(*ret_statuses));
     pthread_mutex_unlock(&worker->lock);
     return worker->status_count;
 }

@@ -26,7 +26,7 @@ struct worker {
     pthread_mutex_t lock; /* guards what follows */
     struct worker_stats published;
     struct partition_status *statuses;
-    size_t status_count;
+    size_t status_count, status_cap;
 };
 
 /* --- worker_poll.c --- */

@@ -15,12 +15,12 @@ enum sort { SORT_FRACTION, SORT_NUMBER, SORT_COUNT, SORT_DURATION, SORT_MONEY, S
 
 /* Where a row of params.def lives in the struct. */
 static const struct row {
-    const char *name;
+    struct span name;
     enum sort sort;
     size_t offset;
 } rows[] = {
 #define PARAM(section, name, type, fallback, min, max, unit, help)                                 \
-    {#name, SORT_##type, offsetof(struct params, name)},
+    {{#name, sizeof #name - 1}, SORT_##type, offsetof(struct params, name)},
 #include "model/params.def"
 #undef PARAM
 };
@@ -168,10 +168,10 @@ static void format(const struct params *params, struct text *text)
 
         if (row_is_real(&rows[i])) {
             memcpy(&real, field, sizeof real);
-            line_real(text, rows[i].name, real);
+            line_real(text, rows[i].name.at, real);
         } else {
             memcpy(&whole, field, sizeof whole);
-            line_whole(text, rows[i].name, whole);
+            line_whole(text, rows[i].name.at, whole);
         }
     }
     line_word(text, "clock", params->clock == FOLD_CLOCK_WALL ? "wall" : "event");
@@ -221,8 +221,12 @@ void params_fingerprint(const struct params *params, char ret_cfg[STORE_CFG_BYTE
     struct text text;
 
     format(params, &text);
-    snprintf(ret_cfg, STORE_CFG_BYTES, "%016" PRIx64,
-             hash_bytes((struct span){text.at, text.len}, 0));
+    params_text_fingerprint((struct span){text.at, text.len}, ret_cfg);
+}
+
+void params_text_fingerprint(struct span text, char ret_cfg[STORE_CFG_BYTES])
+{
+    snprintf(ret_cfg, STORE_CFG_BYTES, "%016" PRIx64, hash_bytes(text, 0));
 }
 
 /* --- reading --- */
@@ -368,7 +372,7 @@ static enum insight_line insight_line_of(struct span name)
 static bool read_line(struct span name, struct span value, struct params *params, size_t *ret_key)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
-        if (span_is(name, rows[i].name)) {
+        if (span_equal(name, rows[i].name)) {
             *ret_key = i;
             return read_row(&rows[i], value, params);
         }

@@ -24,5 +24,7 @@ enum status params_decode(struct span text, struct params *ret_params,
                           struct report *report) LC_CHECKED;
 /* Hex of XXH3 of the canonical text. */
 void params_fingerprint(const struct params *params, char ret_cfg[STORE_CFG_BYTES]);
+/* The same of what params_encode wrote. */
+void params_text_fingerprint(struct span text, char ret_cfg[STORE_CFG_BYTES]);
 
 #endif

@@ -81,7 +81,10 @@ static size_t queue_timers(struct store *store, const struct store_step *step,
     uint32_t before = step->base->buckets;
     size_t queued = 0;
 
-    *pairs = (struct pairs){.store = store, .key = store_key_timers(store)};
+    pairs->store = store; /* field by field: the texts behind need no zeroes */
+    pairs->key = store_key_timers(store);
+    pairs->lower = false;
+    pairs->count = pairs->queued = 0;
     for (size_t i = 0; i < step->sweep_count; i++) {
         if (step->sweeps[i].due_ms == INT64_MAX)
             queued += queue_removed_timer(store, &pairs->key, step->sweeps[i].number);

@@ -152,6 +152,7 @@ struct sim {
     struct redis_memory_image *image;
     int64_t slow_markers_ms;
     struct sim_late late[SIM_LATE_MAX];
+    int late_used; /* those behind have been free for the whole run */
     struct sim_task tasks[SIM_TASKS_MAX];
     int tasks_used; /* those behind have been free for the whole run */
     int incarnations;

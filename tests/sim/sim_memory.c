@@ -21,6 +21,8 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t len);
 
+#define OWNERS_MAX (1 << 16) /* workers of one run */
+
 struct slot {
     void *block; /* NULL: free */
     int owner;
@@ -30,6 +32,7 @@ struct slot {
 static struct slot *slots;
 static size_t slot_cap, slot_count;
 static int current;
+static size_t blocks_of[OWNERS_MAX]; /* by owner */
 
 static size_t slot_of(const void *block)
 {
@@ -66,6 +69,7 @@ static void remember(void *block)
         grow();
     slot_put(block, current);
     slot_count++;
+    blocks_of[current]++;
 }
 
 /* Owner of the block, 0 when it was not remembered. */
@@ -90,39 +94,38 @@ static int forget(const void *block)
     }
     slots[at].block = NULL;
     slot_count--;
+    blocks_of[owner]--;
     return owner;
 }
 
 int sim_memory_owner(int owner)
 {
     int until_now = current;
+    MUST(owner >= 0 && owner < OWNERS_MAX);
     current = owner;
     return until_now;
 }
 
 size_t sim_memory_blocks(int owner)
 {
-    size_t blocks = 0;
-    for (size_t i = 0; i < slot_cap; i++)
-        blocks += slots[i].block != NULL && slots[i].owner == owner;
-    return blocks;
+    return blocks_of[owner];
 }
 
 size_t sim_memory_free_all(int owner)
 {
-    size_t blocks = 0;
-    for (size_t i = 0; i < slot_cap;) {
-        void *block = slots[i].block;
-        if (block == NULL || slots[i].owner != owner) {
-            i++;
-            continue;
+    size_t blocks = blocks_of[owner];
+    /* A shift over the end of the table may move one behind the walk: then there is a second. */
+    while (blocks_of[owner] > 0)
+        for (size_t i = 0; i < slot_cap && blocks_of[owner] > 0;) {
+            void *block = slots[i].block;
+            if (block == NULL || slots[i].owner != owner) {
+                i++;
+                continue;
+            }
+            (void)forget(block); /* shifts another one into slot i, perhaps: look at i again */
+            __real_free(block);
         }
-        (void)forget(block); /* shifts another one into slot i, perhaps: look at i again */
-        __real_free(block);
-        blocks++;
-    }
-    /* A shift over the end of the table may have moved one behind the walk. */
-    return blocks > 0 ? blocks + sim_memory_free_all(owner) : 0;
+    return blocks;
 }
 
 void *__wrap_malloc(size_t bytes)

@@ -334,6 +334,8 @@ const struct sim_fault *sim_call_begin(struct sim_task *task, enum sim_port port
     }
     for (uint32_t i = 0; i < sim->plan.count && !sim->stopping; i++) {
         const struct sim_fault *fault = &sim->plan.at[i];
+        if (fault->nth != any && fault->nth != own)
+            continue;
         enum sim_port where = sim_fault_port(fault->kind);
         if (where == SIM_PORT_ANY && fault->nth == any) {
             happen(task, fault);
@@ -377,6 +379,7 @@ struct sim_late *sim_late_new(struct sim *sim, int64_t at_ms)
     for (int i = 0; i < SIM_LATE_MAX; i++)
         if (!sim->late[i].used) {
             sim->late[i] = (struct sim_late){.used = true, .at_ms = at_ms};
+            sim->late_used = i < sim->late_used ? sim->late_used : i + 1;
             return &sim->late[i];
         }
     return NULL;
@@ -436,7 +439,7 @@ static void world_step(struct sim *sim)
     sim_kafka_advance(&sim->kafka, sim->now_ms);
     while (sim->next_item_ms <= sim->now_ms)
         append_item(sim);
-    for (int i = 0; i < SIM_LATE_MAX; i++)
+    for (int i = 0; i < sim->late_used; i++)
         if (sim->late[i].used && sim->late[i].at_ms <= sim->now_ms)
             run_late(sim, &sim->late[i]);
     for (int name = 0; name < SIM_NAMES_MAX; name++)
@@ -506,7 +509,7 @@ static int64_t next_ms(const struct sim *sim)
     for (int i = 0; i < sim->tasks_used; i++)
         if (sim->tasks[i].state == SIM_TASK_RUNS && sim->tasks[i].wake_ms < next)
             next = sim->tasks[i].wake_ms;
-    for (int i = 0; i < SIM_LATE_MAX; i++)
+    for (int i = 0; i < sim->late_used; i++)
         if (sim->late[i].used && sim->late[i].at_ms < next)
             next = sim->late[i].at_ms;
     for (int name = 0; name < SIM_NAMES_MAX && !sim->stopping; name++)
@@ -521,7 +524,7 @@ static bool undisturbed(const struct sim *sim)
 {
     if (sim->next_item < sim->load.count || sim->now_ms <= sim->last_trouble_ms)
         return false;
-    for (int i = 0; i < SIM_LATE_MAX; i++)
+    for (int i = 0; i < sim->late_used; i++)
         if (sim->late[i].used)
             return false;
     for (int i = 0; i < sim->tasks_used; i++)
@@ -624,12 +627,13 @@ static void clear(struct sim *sim)
     for (int i = 0; i < sim->tasks_used; i++)
         if (sim->tasks[i].state != SIM_TASK_FREE)
             drop(sim, &sim->tasks[i]);
-    for (int i = 0; i < SIM_LATE_MAX; i++)
+    for (int i = 0; i < sim->late_used; i++)
         if (sim->late[i].used && sim->late[i].conn != NULL) {
             redis_memory_disconnect(sim->late[i].conn);
             free(sim->late[i].commands);
         }
     memset(sim->late, 0, sizeof sim->late);
+    sim->late_used = 0;
     redis_memory_image_free(sim->image);
     sim->image = NULL;
     redis_memory_close(sim->redis);
