@@ -8,8 +8,8 @@
 #include "ctl/backtest_print.h"
 #include "ctl/cells.h"
 #include "ctl/ctl.h"
-#include "ctl/estimate.h"
 #include "ctl/fit_print.h"
+#include "insight/estimate.h"
 
 struct backtest {
     struct backtested told;

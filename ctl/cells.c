@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "ctl/estimate.h"
+#include "insight/estimate.h"
 
 void cells_close(struct cells *cells)
 {

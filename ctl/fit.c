@@ -8,8 +8,8 @@
 #include "base/text.h"
 #include "ctl/cells.h"
 #include "ctl/ctl.h"
-#include "ctl/estimate.h"
 #include "ctl/fit_print.h"
+#include "insight/estimate.h"
 
 static enum status fit_one(enum fit_model model, double unit_days, const struct cells *cells,
                            struct fit_result *ret_result, struct report *report)

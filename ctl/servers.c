@@ -177,6 +177,21 @@ enum status servers_partitions(struct servers *s, struct report *report)
     return status;
 }
 
+enum status servers_walk(struct servers *s, walk_each_fn *each, void *self, struct report *report)
+{
+    enum status status = servers_partitions(s, report);
+    if (status == STATUS_OK)
+        status = servers_redis(s, report);
+    if (status != STATUS_OK)
+        return status;
+    struct walk walk = {.redis = s->redis,
+                        .app = s->config.app,
+                        .partitions = s->partitions,
+                        .each = each,
+                        .self = self};
+    return walk_customers(&walk, report);
+}
+
 enum status servers_customer(struct servers *s, struct span id, struct customer *ret_customer,
                              bool *ret_found, struct store_meta *ret_meta, struct report *report)
 {

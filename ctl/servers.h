@@ -4,6 +4,7 @@
 #define LC_CTL_SERVERS_H
 
 #include "config/config.h"
+#include "insight/walk.h"
 #include "model/customer.h"
 #include "pipeline/kafka_conf.h"
 #include "state/redis_client.h"
@@ -40,9 +41,7 @@ enum status servers_customer(struct servers *servers, struct span id, struct cus
 /* Every customer of every partition, bucket by bucket. A running daemon goes on meanwhile, so each
  * customer is right, and all together are of about the same time. Anything but OK from `each`
  * stops. */
-typedef enum status servers_each_fn(void *self, int32_t partition, struct span id,
-                                    const struct customer *customer);
-enum status servers_walk(struct servers *servers, servers_each_fn *each, void *self,
+enum status servers_walk(struct servers *servers, walk_each_fn *each, void *self,
                          struct report *report) LC_CHECKED;
 
 /* Connected when OK. */

@@ -1,6 +1,7 @@
 /* fit: maximum likelihood of the models, over histories with counts, in the logarithms of their
  * parameters: ln L with its analytic gradient, standard errors from the Hessian, and the verdict
- * whether such parameters may be used. Pure; whoever links an optimiser climbs (ctl/optimum.h). */
+ * whether such parameters may be used. Pure; whoever links an optimiser climbs (insight/optimum.h).
+ */
 #ifndef LC_MODEL_FIT_H
 #define LC_MODEL_FIT_H
 

@@ -41,6 +41,13 @@ const char *insight_check(const struct insight *insight)
     return check_models(insight);
 }
 
+bool insight_newer(const struct insight *insight, const struct insight *than)
+{
+    if (insight->version != than->version)
+        return insight->version > than->version;
+    return insight->made_ms > than->made_ms;
+}
+
 double insight_percentile(const struct insight *insight, int64_t value_minor)
 {
     const int64_t *cut = insight->value_cut_minor;

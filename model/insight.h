@@ -40,6 +40,9 @@ void insight_init(struct insight *ret_insight);
 /* NULL when every invariant holds (cuts ascend, parameters finite and in range), else which does
  * not (constant string). */
 const char *insight_check(const struct insight *insight);
+/* Which of two takes the other's place: the higher version; of one version, made twice at once, the
+ * later one. */
+bool insight_newer(const struct insight *insight, const struct insight *than);
 /* Percentile 0–100 of a value among the buyers, linear between the cuts; 0 for values ≤ 0 and when
  * there is no population. */
 double insight_percentile(const struct insight *insight, int64_t value_minor);

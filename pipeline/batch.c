@@ -277,7 +277,10 @@ enum status batch_add_switch(struct batch *batch, struct partition *partition)
     struct batch_part *part = batch_part_new(batch, partition);
     if (part == NULL)
         return STATUS_FULL;
-    part->params_next = &batch->ports->options.params;
+    part->params_next =
+        arena_copy(&batch->arena, &batch->ports->wanted, sizeof(*part->params_next));
+    if (part->params_next == NULL)
+        return STATUS_FULL;
     part->due_all = true;
     enum status status = add_control(batch, part, CONTROL_SWITCH);
     return status == STATUS_OK ? batch_part_finish(batch, part) : status;

@@ -204,8 +204,10 @@ static void redis_committed(struct batch_part *part, struct ports *ports)
 {
     struct partition *partition = part->partition;
     cache_what_changed(part, ports);
-    if (part->params_next != NULL)
+    if (part->params_next != NULL) {
         partition->params = *part->params_next;
+        (void)ports_learn(ports, &partition->params.insight); /* or the next switch goes back */
+    }
     partition->due_next_ms = part->due_next_ms;
     partition_applied(partition, ports, &part->next);
     ports->stats.store_commits++;

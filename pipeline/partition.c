@@ -205,5 +205,6 @@ struct delivered partition_delivery(const struct store_meta *meta)
 bool partition_switch_due(const struct partition *partition, const struct ports *ports)
 {
     return partition->phase == PARTITION_LIVE &&
+           !insight_newer(&partition->params.insight, &ports->wanted.insight) &&
            strncmp(partition->meta.cfg, ports->cfg, sizeof(ports->cfg)) != 0;
 }

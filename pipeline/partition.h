@@ -122,7 +122,7 @@ void partition_delivered(struct partition *partition, const struct delivered *de
 void partition_control_follow(struct partition *partition, struct ports *ports);
 /* K as it would be committed with this meta. */
 struct delivered partition_delivery(const struct store_meta *meta);
-/* The parameters we were started with are not those in force: a switch is due (once LIVE). */
+/* The parameters we want are not those in force: a switch is due (once LIVE). */
 bool partition_switch_due(const struct partition *partition, const struct ports *ports);
 
 #endif

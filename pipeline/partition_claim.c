@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "pipeline/partition.h"
 #include "state/params_codec.h"
+#include "state/proposal.h"
 
 #define METADATA_ARENA_MAX ((size_t)64 << 10)
 
@@ -280,8 +281,8 @@ static enum status claim_check_labels(struct claim *claim, bool *ret_fits)
     return STATUS_OK;
 }
 
-/* The parameters in force at C are older than ours and events will be folded with them: find their
- * text. */
+/* The text of the parameters in force at C, from the control log. GONE: it is not there, or cannot
+ * be read (the report says it). */
 static enum status claim_old_params(struct claim *claim)
 {
     struct partition *partition = claim->partition;
@@ -292,27 +293,51 @@ static enum status claim_old_params(struct claim *claim)
         int64_t offset;
         enum status status = control_log_peek(&partition->control, &claim->ports->source, &record,
                                               &offset, &claim->report);
-        if (status == STATUS_GONE)
-            return claim_stop(claim);
-        if (status == STATUS_RETRY && !partition->control.at_end)
-            return STATUS_RETRY;
-        if (status == STATUS_RETRY)
-            break;
-        if (record.number > partition->meta.at.control)
+        if (status == STATUS_GONE || (status == STATUS_RETRY && !partition->control.at_end))
+            return status;
+        if (status == STATUS_RETRY || record.number > partition->meta.at.control)
             break;
         if (record.kind != CONTROL_TICK) {
             if (params_decode(record.params, &partition->params, &claim->report) != STATUS_OK)
-                return claim_stop(claim);
+                return STATUS_GONE;
             found = record.params_version == partition->meta.params_version;
         }
         control_log_skip(&partition->control);
     }
-    if (!found) {
-        report_set(&claim->report, "control-lost",
-                   "the parameters in force at offset %lld are not in the control topic any more",
-                   (long long)partition->meta.at.offset);
+    if (found)
+        return STATUS_OK;
+    report_set(&claim->report, "control-lost",
+               "the parameters in force at offset %lld are not in the control topic any more",
+               (long long)partition->meta.at.offset);
+    return STATUS_GONE;
+}
+
+/* The parameters in force at C are not those we want: what are they? Events to be replayed are
+ * folded with them. Live, a switch is due; but their insight may be newer than ours, and then it is
+ * ours that is wrong. Live, a text that is gone or of a newer program is no reason to stop. */
+static enum status claim_params_in_force(struct claim *claim, bool replay)
+{
+    struct partition *partition = claim->partition;
+    struct ports *ports = claim->ports;
+    struct insight newest;
+    struct report ignored;
+    if (proposal_load(&partition->redis, ports->options.app, &ports->wanted.insight, &newest,
+                      &ignored) == STATUS_OK &&
+        !ports_learn(ports, &newest))
+        return STATUS_RETRY;
+    partition->params = ports->wanted;
+    if (strncmp(partition->meta.cfg, ports->cfg, sizeof(ports->cfg)) == 0)
+        return STATUS_OK;
+    enum status status = claim_old_params(claim);
+    if (status == STATUS_OK)
+        return ports_learn(ports, &partition->params.insight) ? STATUS_OK : STATUS_RETRY;
+    if (status != STATUS_GONE)
+        return STATUS_RETRY;
+    if (replay)
         return claim_stop(claim);
-    }
+    ports_log(ports, WORKER_NOTICE, partition->number, "params-unknown",
+              "%s: going on with those of the configuration", claim->report.text);
+    partition->params = ports->wanted;
     return STATUS_OK;
 }
 
@@ -377,9 +402,9 @@ static enum status claim_finish(struct claim *claim)
     struct ports *ports = claim->ports;
     const struct store_meta *meta = &partition->meta;
     bool replay = partition_replays(partition);
-    partition->params = ports->options.params;
-    if (replay && meta->at.control > 0 && strncmp(meta->cfg, ports->cfg, sizeof(ports->cfg)) != 0) {
-        enum status status = claim_old_params(claim);
+    partition->params = ports->wanted;
+    if (meta->at.control > 0 && strncmp(meta->cfg, ports->cfg, sizeof(ports->cfg)) != 0) {
+        enum status status = claim_params_in_force(claim, replay);
         if (status != STATUS_OK)
             return status;
     }

@@ -16,10 +16,17 @@ struct ports {
     struct cache *cache;
     struct worker_log log;
     struct worker_stats stats;
-    char cfg[STORE_CFG_BYTES]; /* fingerprint of options.params */
-    char *params_text;         /* canonical text of options.params */
+    struct params wanted;      /* options.params with the newest insight known over them */
+    char cfg[STORE_CFG_BYTES]; /* fingerprint of `wanted` */
+    char *params_text;         /* canonical text of `wanted` */
     size_t params_text_len;
 };
+
+/* Makes `wanted`: the configured parameters, and over them the insight when it is newer than the
+ * one known. Whoever follows a pointer into it over several calls keeps a copy. false: no memory,
+ * what was wanted stays. */
+bool ports_learn(struct ports *ports, const struct insight *insight);
+void ports_fini(struct ports *ports); /* of what ports_learn made; accepts zeroed */
 
 /* One line for the log. partition −1: none in particular. */
 void ports_log(const struct ports *ports, enum worker_severity severity, int32_t partition,

@@ -6,28 +6,8 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "state/params_codec.h"
 
 #define QUEUES_BYTES_MAX ((size_t)64 << 20)
-
-static bool encode_params(struct worker *worker)
-{
-    struct arena arena;
-    struct span text;
-    arena_init(&arena, (size_t)1 << 20);
-    bool done = params_encode(&worker->ports.options.params, &arena, &text) == STATUS_OK;
-    if (done) {
-        worker->ports.params_text = malloc(text.len);
-        done = worker->ports.params_text != NULL;
-    }
-    if (done) {
-        memcpy(worker->ports.params_text, text.at, text.len);
-        worker->ports.params_text_len = text.len;
-        params_text_fingerprint(text, worker->ports.cfg);
-    }
-    arena_fini(&arena);
-    return done;
-}
 
 struct worker *worker_open(const struct worker_options *options, struct source source,
                            struct sink sink, struct worker_redis_factory redis, struct clock clock,
@@ -48,7 +28,8 @@ struct worker *worker_open(const struct worker_options *options, struct source s
     worker->chunk_max = options->batch_max;
     arena_init(&worker->queues, QUEUES_BYTES_MAX);
     pthread_mutex_init(&worker->lock, NULL);
-    if (!batch_init(&worker->batch, &worker->ports) || !encode_params(worker)) {
+    if (!batch_init(&worker->batch, &worker->ports) ||
+        !ports_learn(&worker->ports, &options->params.insight)) {
         worker_close(worker);
         return NULL;
     }
@@ -65,7 +46,7 @@ void worker_close(struct worker *worker)
     arena_fini(&worker->queues);
     pthread_mutex_destroy(&worker->lock);
     free(worker->statuses);
-    free(worker->ports.params_text);
+    ports_fini(&worker->ports);
     free(worker);
 }
 
@@ -168,6 +149,7 @@ static enum status round_once(struct worker *worker, struct report *report)
             return status;
     }
     if (worker->batch.stage == BATCH_EMPTY) {
+        worker_look(worker);
         claim_due(worker);
         enum status status = worker_build(worker, report);
         if (status != STATUS_OK)
@@ -234,6 +216,8 @@ static void publish(struct worker *worker)
     worker->status_count = status_room(worker);
     for (size_t i = 0; i < worker->status_count; i++)
         write_status(worker->partitions[i], &worker->statuses[i]);
+    if (insight_newer(&worker->ports.wanted.insight, &worker->insight))
+        worker->insight = worker->ports.wanted.insight;
     pthread_mutex_unlock(&worker->lock);
 }
 

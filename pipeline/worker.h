@@ -39,7 +39,7 @@ struct worker_options {
     const char *app;         /* key prefix in Redis */
     const char *input_topic; /* name, for lc-topic of dead letters */
     const char *token;       /* unique to this incarnation: instance name, boot, counter */
-    struct params params;    /* the parameters we want in force */
+    struct params params;    /* the configured ones; the newest insight known goes over them */
     struct decode_options decode;
     struct alert_options alert;
     size_t batch_max;         /* events a round, 1–100000 */
@@ -48,6 +48,7 @@ struct worker_options {
     int64_t lazy_commit_ms;   /* K without output is committed this often */
     size_t batch_arena_max;   /* bytes */
     int poll_ms;              /* longest wait for records in one step */
+    int64_t look_ms;          /* how often a newer insight is looked for in Redis; 0: never */
     bool continue_after_loss; /* operator's decision: go on although the log no longer holds what is
                                  needed */
     bool tombstone_deletes;   /* a null value means erasure */
@@ -148,6 +149,8 @@ void worker_close(struct worker *worker); /* accepts NULL */
 
 /* Safe from another thread: copies under a lock taken only here and once a step. */
 void worker_stats(struct worker *worker, struct worker_stats *ret_stats);
+/* The newest insight this worker knows: proposed, or found in force in a partition. */
+void worker_insight(struct worker *worker, struct insight *ret_insight);
 size_t worker_partitions(struct worker *worker, struct partition_status *ret_statuses, size_t cap);
 
 /* A line for the operator's flow of the protocol; named crash points call this when set (tests

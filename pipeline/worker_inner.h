@@ -1,6 +1,6 @@
 /* worker_inner: what the files of the worker share. worker.c: open, step, stop, figures;
- * worker_poll.c: polling, assignment, rebalances; worker_round.c: what the next batch is and how it
- * is carried through. */
+ * worker_poll.c: polling, assignment, rebalances; worker_look.c: newer insights; worker_round.c:
+ * what the next batch is and how it is carried through. */
 #ifndef LC_PIPELINE_WORKER_INNER_H
 #define LC_PIPELINE_WORKER_INNER_H
 
@@ -22,11 +22,14 @@ struct worker {
     bool assign_due;     /* the source has to be told where to go on */
     bool fenced;
     struct report trouble; /* what the source last said is wrong, told once */
+    int64_t look_at_ms;    /* mono: when to look for a newer insight */
+    bool look_refused;     /* told */
 
     pthread_mutex_t lock; /* guards what follows */
     struct worker_stats published;
     struct partition_status *statuses;
     size_t status_count, status_cap;
+    struct insight insight; /* the newest known */
 };
 
 /* --- worker_poll.c --- */
@@ -36,6 +39,10 @@ enum status worker_poll(struct worker *worker, int timeout_ms, struct report *re
 /* Records not folded yet are given up; the source will bring them again. */
 void worker_drop_queues(struct worker *worker);
 void worker_release_all(struct worker *worker);
+
+/* --- worker_look.c --- */
+/* Is it time to look for a newer insight? Then do. Between two batches. */
+void worker_look(struct worker *worker);
 
 /* --- worker_round.c --- */
 /* Build the next batch from whatever is to be done. OK also when there was nothing (batch.stage is

@@ -15,17 +15,19 @@ import shutil
 import subprocess
 import sys
 
-FOLDERS = ("base", "model", "config", "state", "pipeline", "daemon", "ctl")
+FOLDERS = ("base", "model", "config", "state", "insight", "pipeline", "daemon", "ctl")
 
-# Includes point left only: base <- model <- state <- pipeline <- daemon; model <- config <- daemon, ctl.
+# Includes point left only: base <- model <- state <- pipeline <- daemon; state <- insight <- daemon, ctl;
+# model <- config <- daemon, ctl.
 MAY_INCLUDE = {
     "base": {"base"},
     "model": {"base", "model"},
     "config": {"base", "model", "config"},
     "state": {"base", "model", "state"},
+    "insight": {"base", "model", "state", "insight"},
     "pipeline": {"base", "model", "state", "pipeline"},
-    "daemon": {"base", "model", "config", "state", "pipeline", "daemon"},
-    "ctl": {"base", "model", "config", "state", "pipeline", "ctl"},
+    "daemon": {"base", "model", "config", "state", "insight", "pipeline", "daemon"},
+    "ctl": {"base", "model", "config", "state", "insight", "pipeline", "ctl"},
 }
 
 # A third party's types stay in its adapter.
@@ -39,7 +41,7 @@ ADAPTERS = (
     (r"microhttpd\.h", "libmicrohttpd", ("daemon/*.c",)),
     (r"systemd/", "libsystemd", ("daemon/*.c",)),
     (r"csv\.h", "libcsv", ("ctl/*.c",)),
-    (r"lbfgs\.h", "liblbfgs", ("ctl/optimum.c",)),
+    (r"lbfgs\.h", "liblbfgs", ("insight/optimum.c",)),
 )
 
 FUNCTION_LINES_MAX = 80
@@ -66,7 +68,7 @@ MODEL_IMPORTS = re.compile(
 
 # Only daemon/ and ctl/ print or log; must_fail has the last word of a dying process.
 PRINTING = re.compile(r"^(?:stdout|stderr|v?printf|__v?printf_chk|puts|putchar|perror|syslog|sd_journal_[a-z_]+)$")
-SILENT_FOLDERS = ("base", "model", "config", "state", "pipeline")
+SILENT_FOLDERS = ("base", "model", "config", "state", "insight", "pipeline")
 MAY_PRINT = {("base", "must")}
 
 # The alternation keeps this file from matching itself.

@@ -13,7 +13,7 @@
 
 #include "base/text.h"
 #include "ctl/cells.h"
-#include "ctl/estimate.h"
+#include "insight/estimate.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 

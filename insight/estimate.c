@@ -1,12 +1,12 @@
 /* estimate: one start is enough for most histories; the others are tried when the first ends in
  * anything but a maximum. */
-#include "ctl/estimate.h"
+#include "insight/estimate.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/optimum.h"
+#include "insight/optimum.h"
 
 struct climbing {
     const struct fit_problem *problem;

@@ -1,5 +1,5 @@
 /* optimum: liblbfgs minimises, so signs turn here. */
-#include "ctl/optimum.h"
+#include "insight/optimum.h"
 
 #include <lbfgs.h>
 #include <stdbool.h>

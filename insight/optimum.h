@@ -1,7 +1,7 @@
 /* optimum: the top of a smooth function of few variables, by limited-memory BFGS (liblbfgs; Nocedal
  * 1980). */
-#ifndef LC_CTL_OPTIMUM_H
-#define LC_CTL_OPTIMUM_H
+#ifndef LC_INSIGHT_OPTIMUM_H
+#define LC_INSIGHT_OPTIMUM_H
 
 #include "base/status.h"
 

@@ -1,7 +1,7 @@
 /* estimate: parameters of a model from histories: the climbs of model/fit.h from several starts,
  * and the comparison with NBD. */
-#ifndef LC_CTL_ESTIMATE_H
-#define LC_CTL_ESTIMATE_H
+#ifndef LC_INSIGHT_ESTIMATE_H
+#define LC_INSIGHT_ESTIMATE_H
 
 #include "base/status.h"
 #include "model/fit.h"
