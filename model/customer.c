@@ -2,6 +2,7 @@
  * derive from it. */
 #include "model/customer.h"
 
+#include "base/hash.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "model/effect.h"
@@ -26,6 +27,7 @@ void customer_init(struct customer *ret_customer)
         .last_purchase_ms = INT64_MIN,
         .bin_newest = INT32_MIN,
         .channel_ms = INT64_MAX,
+        .category_ms = INT64_MIN,
         .assessed_ms = INT64_MIN,
         .tier_since_ms = INT64_MIN,
         .tier_below_ms = INT64_MAX,
@@ -220,6 +222,11 @@ const char *customer_check(const struct customer *customer)
 }
 
 /* --- derived figures --- */
+
+int customer_category_bit(struct span category)
+{
+    return (int)(hash_bytes(category, 0) % 64);
+}
 
 struct history customer_history(const struct customer *customer, int64_t at_ms)
 {

@@ -182,7 +182,9 @@ struct customer {
     int64_t last_ms[EVENT_TYPE_COUNT]; /* INT64_MIN never */
     char channel[CUSTOMER_TEXT_MAX];   /* of first touch, zero padded */
     int64_t channel_ms;                /* event time of it; INT64_MAX none */
-    uint64_t categories;               /* bit hash(category) % 64 of categories bought */
+    uint64_t categories;               /* bit customer_category_bit() of the categories bought */
+    char category[CUSTOMER_TEXT_MAX];  /* bought last, zero padded: a name for its bit */
+    int64_t category_ms;               /* event time of it; INT64_MIN none */
 
     /* satisfaction, credit, advocacy, cost */
     int64_t score_sum_pct; /* Σ of scores on 0–100 */
@@ -258,6 +260,8 @@ bool customer_subscribed(const struct customer *customer, int64_t at_ms);
 bool customer_is_potential(const struct customer *customer);
 /* The open or cooling episode of (kind, key); NULL when there is none. */
 const struct episode *customer_episode(const struct customer *customer, uint8_t kind, uint64_t key);
+/* The bit a category has in `categories`, 0–63. Two names may share one. */
+int customer_category_bit(struct span category);
 /* Adds to the bin of a day; what is older than the kept bins is dropped. */
 void customer_activity_add(struct customer *customer, int32_t day, struct activity_bin more);
 /* left + right, held at ±4e18: sums of hostile amounts must not overflow. */

@@ -50,7 +50,8 @@ struct effect {
     struct reason reason[EFFECT_REASONS_MAX];
     const char *action; /* code, constant */
     bool requires_approval;
-    const char *channel_hint;  /* on which the customer last answered; NULL: not known */
+    char category[INSIGHT_NAME_MAX + 1]; /* cross_sell: the one to offer; empty: not named */
+    const char *channel_hint;            /* on which the customer last answered; NULL: not known */
     int64_t not_before_ms;     /* end of the quiet hours it fell into; INT64_MIN: act at once */
     uint32_t suppressed_count; /* other marketing conditions of this customer held back now */
     /* The smallest change that would end it; NULL: nothing to end. */

@@ -10,6 +10,32 @@ void insight_init(struct insight *ret_insight)
     memset(ret_insight, 0, sizeof *ret_insight);
 }
 
+static bool is_plain(const char name[INSIGHT_NAME_MAX])
+{
+    bool ended = false;
+
+    for (int i = 0; i < INSIGHT_NAME_MAX; i++) {
+        unsigned char byte = (unsigned char)name[i];
+
+        if (byte == 0) {
+            ended = true;
+            continue;
+        }
+        if (ended || byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\' || byte == ',' ||
+            byte == ':')
+            return false;
+    }
+    return true;
+}
+
+bool insight_name_category(struct insight *insight, int bit, const char name[INSIGHT_NAME_MAX])
+{
+    if (!is_plain(name))
+        return false;
+    memcpy(insight->category_name[bit], name, INSIGHT_NAME_MAX);
+    return true;
+}
+
 static bool usable(double parameter)
 {
     return isfinite(parameter) && parameter > 0 && parameter <= 1e12;
@@ -38,6 +64,9 @@ const char *insight_check(const struct insight *insight)
     for (int i = 0; i < INSIGHT_CATEGORIES; i++)
         if (insight->category_next[i] >= INSIGHT_CATEGORIES || insight->category_share[i] > 1000)
             return "a category bought next is out of range";
+    for (int i = 0; i < INSIGHT_CATEGORIES; i++)
+        if (!is_plain(insight->category_name[i]))
+            return "a category has a name that cannot be told";
     return check_models(insight);
 }
 

@@ -13,6 +13,7 @@
 
 #define INSIGHT_CUTS       101 /* value at percentile 0, 1, … 100 */
 #define INSIGHT_CATEGORIES 64  /* bits of customer.categories */
+#define INSIGHT_NAME_MAX   16  /* of a category, as customer.category keeps it */
 
 struct insight {
     uint32_t version; /* counts up; 0: none yet (nobody has a tier, the shipped priors hold) */
@@ -34,9 +35,16 @@ struct insight {
      * did; share 0: not known */
     uint8_t category_next[INSIGHT_CATEGORIES];
     uint16_t category_share[INSIGHT_CATEGORIES];
+    /* What the bit is called: of the names that customers bought last (customer.category) and that
+     * have this bit, the most frequent. Zero padded, empty: unknown. insight_name_category() only.
+     */
+    char category_name[INSIGHT_CATEGORIES][INSIGHT_NAME_MAX];
 };
 
 void insight_init(struct insight *ret_insight);
+/* Names a category; false: the text cannot stand in an alert and a line of the insight (a control
+ * character, or one of quote, backslash, comma, colon), and nothing changed. */
+bool insight_name_category(struct insight *insight, int bit, const char name[INSIGHT_NAME_MAX]);
 /* NULL when every invariant holds (cuts ascend, parameters finite and in range), else which does
  * not (constant string). */
 const char *insight_check(const struct insight *insight);

@@ -1,5 +1,7 @@
 /* rules_sell: what to offer to whom, and whom to look after: growth, loyalty, referrals, key
  * customers, and those who cost more than they bring. */
+#include <string.h>
+
 #include "base/must.h"
 #include "base/text.h"
 #include "model/rhythm.h"
@@ -53,6 +55,55 @@ void rule_upsell(struct view *view, uint32_t instance, struct rule_answer *ret_a
     if (rising)
         rule_holds_between(view, bought_ms, bought_ms + rhythm_gap_ms(customer, params) + 1,
                            ret_answer);
+}
+
+/* --- cross-sell --- */
+
+/* The one category bought, as a bit; -1: none or several. */
+static int only_category(const struct customer *customer)
+{
+    if (customer->categories == 0 || (customer->categories & (customer->categories - 1)) != 0)
+        return -1;
+    return __builtin_ctzll(customer->categories);
+}
+
+static void explain_cross_sell(struct view *view, struct effect *effect)
+{
+    const struct insight *insight = &view->params->insight;
+    int bought = only_category(view->customer);
+
+    effect->action = "next_category_offer";
+    rule_clears(effect, "category", 1);
+    effect->clears_at_ms =
+        view->customer->last_purchase_ms + rhythm_gap_ms(view->customer, view->params) + 1;
+    if (bought < 0)
+        return; /* it ends: a second one was bought, or the purchase taken back */
+    rule_reason(effect, "category_share", insight->category_share[bought] / 1000.0,
+                view->params->cross_sell_share, 0);
+    rule_reason_rhythm(view, effect);
+    memcpy(effect->category, insight->category_name[insight->category_next[bought]],
+           INSIGHT_NAME_MAX);
+}
+
+/* A second category is likely: of those who bought the customer's only one, enough bought another.
+ * While the customer keeps its own rhythm, as for upsell. Whatever second category it buys ends it.
+ */
+void rule_cross_sell(struct view *view, uint32_t instance, struct rule_answer *ret_answer)
+{
+    const struct customer *customer = view->customer;
+    const struct insight *insight = &view->params->insight;
+    int bought = only_category(customer);
+
+    rule_none_holds(instance, explain_cross_sell, ret_answer);
+    if (instance > 0 || bought < 0 ||
+        (customer->stage != STAGE_GROWING && customer->stage != STAGE_LOYAL))
+        return;
+    if (insight->category_next[bought] == bought ||
+        insight->category_share[bought] < 1000 * view->params->cross_sell_share)
+        return;
+    rule_holds_between(view, customer->last_purchase_ms,
+                       customer->last_purchase_ms + rhythm_gap_ms(customer, view->params) + 1,
+                       ret_answer);
 }
 
 /* --- loyalty --- */

@@ -1,6 +1,5 @@
 #include "model/tally.h"
 
-#include "base/hash.h"
 #include "base/must.h"
 #include "base/text.h"
 #include "model/purchase.h"
@@ -133,6 +132,23 @@ static void add_funnel(struct customer *customer, const struct event *event)
         customer->trial_ends_ms = event->ends_ms;
 }
 
+static void add_category(struct customer *customer, const struct event *event)
+{
+    char category[CUSTOMER_TEXT_MAX];
+
+    if (event->category.len == 0)
+        return;
+    customer->categories |= UINT64_C(1) << customer_category_bit(event->category);
+    if (event->time_ms < customer->category_ms)
+        return;
+    text_keep(category, event->category);
+    if (event->time_ms == customer->category_ms &&
+        memcmp(category, customer->category, sizeof(category)) <= 0)
+        return;
+    customer->category_ms = event->time_ms;
+    memcpy(customer->category, category, sizeof(category));
+}
+
 static void add_purchase(struct customer *customer, const struct event *event, bool order_seen,
                          const struct params *params)
 {
@@ -152,8 +168,7 @@ static void add_purchase(struct customer *customer, const struct event *event, b
         return;
     }
     purchase_complete(customer, &purchase, params);
-    if (event->category.len > 0)
-        customer->categories |= UINT64_C(1) << (hash_bytes(event->category, 0) % 64);
+    add_category(customer, event);
 }
 
 /* An upgrade, a downgrade or a pause that names no end leaves the term as it is; a start or renewal

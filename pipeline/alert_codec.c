@@ -287,8 +287,10 @@ static void payload_put(struct out *out, const struct effect *effect,
     reasons_put(out, effect);
     clears_put(out, effect);
     if (effect->action) {
-        out_open(out, KEY("action"), 3, '{');
+        out_open(out, KEY("action"), effect->category[0] ? 4 : 3, '{');
         out_text(out, KEY("code"), effect->action);
+        if (effect->category[0]) /* plain: insight_name_category() */
+            out_text(out, KEY("category"), effect->category);
         out_text(out, KEY("channel_hint"), effect->channel_hint);
         out_bool(out, KEY("requires_approval"), effect->requires_approval);
         out_close(out, '}');

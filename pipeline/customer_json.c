@@ -330,6 +330,7 @@ void customer_json_write(struct json_writer *writer, struct span id,
     time_put(writer, "first_seen", customer->first_ms);
     time_put(writer, "last_seen", customer->touch_ms);
     padded_put(writer, "channel", customer->channel);
+    padded_put(writer, "category", customer->category);
     time_put(writer, "erased_at", customer->erased_ms);
     stage_put(writer, customer);
     purchases_put(writer, customer, at_ms, params);

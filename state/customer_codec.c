@@ -434,17 +434,17 @@ static void pass_profile(struct pass *pass, struct customer *c)
     pass_text(pass, c->channel);
     c->channel_ms = pass_time(pass, c->channel_ms, c->first_ms, INT64_MAX);
     bits = pass_within(pass, bits > 7 ? 8 : bits, 0, 0, 8);
-    if (bits == 8) {
+    if (bits == 8)
         c->categories = pass_u64(pass, c->categories);
-        return;
-    }
-    for (; bits > 0; bits--) {
+    for (; bits > 0 && bits < 8; bits--) {
         uint64_t rest = from < 64 ? c->categories >> from << from : 0;
         int64_t bit = pass_within(pass, rest ? __builtin_ctzll(rest) : 0, from, 0, 63);
 
         c->categories |= UINT64_C(1) << bit;
         from = bit + 1;
     }
+    pass_text(pass, c->category);
+    c->category_ms = pass_time(pass, c->category_ms, c->last_purchase_ms, INT64_MIN);
 }
 
 static void pass_satisfaction(struct pass *pass, struct customer *c)

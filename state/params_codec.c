@@ -89,6 +89,7 @@ enum insight_line {
     LINE_GG,
     LINE_SBG,
     LINE_NEXT,
+    LINE_NAMES,
     INSIGHT_LINES
 };
 static const char *const insight_names[INSIGHT_LINES] = {
@@ -96,7 +97,7 @@ static const char *const insight_names[INSIGHT_LINES] = {
     [LINE_BUYERS] = "insight.buyers",   [LINE_CUTS] = "insight.cuts",
     [LINE_GAP] = "insight.gap",         [LINE_MBG] = "insight.mbg",
     [LINE_GG] = "insight.gg",           [LINE_SBG] = "insight.sbg",
-    [LINE_NEXT] = "insight.next"};
+    [LINE_NEXT] = "insight.next",       [LINE_NAMES] = "insight.names"};
 #define NEXT_PARTS 3 /* category, the one bought with it, share */
 
 static void line_wholes(struct text *text, const char *name, const int64_t *values, int count)
@@ -125,6 +126,28 @@ static void line_reals(struct text *text, const char *name, const double *values
         append(text, digits, writer.len);
     }
     append(text, "\n", 1);
+}
+
+/* "3:shoes,17:books". */
+static void line_names(struct text *text, const struct insight *insight)
+{
+    bool any = false;
+
+    for (int i = 0; i < INSIGHT_CATEGORIES; i++) {
+        const char *name = insight->category_name[i];
+        char number[8];
+
+        if (name[0] == '\0')
+            continue;
+        if (!any)
+            append(text, insight_names[LINE_NAMES], strlen(insight_names[LINE_NAMES]));
+        append(text, any ? "," : "=", 1);
+        append(text, number, (size_t)snprintf(number, sizeof number, "%d:", i));
+        append(text, name, strnlen(name, INSIGHT_NAME_MAX));
+        any = true;
+    }
+    if (any)
+        append(text, "\n", 1);
 }
 
 static void format_insight(const struct insight *insight, struct text *text)
@@ -156,6 +179,7 @@ static void format_insight(const struct insight *insight, struct text *text)
         }
     if (parts > 0)
         line_wholes(text, insight_names[LINE_NEXT], next, parts);
+    line_names(text, insight);
 }
 
 static void format(const struct params *params, struct text *text)
@@ -318,6 +342,31 @@ static bool read_next(struct span value, struct insight *insight)
     return true;
 }
 
+static bool read_names(struct span list, struct insight *insight)
+{
+    int64_t last = -1, bit;
+
+    while (list.len > 0) {
+        const char *comma = memchr(list.at, ',', list.len);
+        size_t len = comma ? (size_t)(comma - list.at) : list.len;
+        const char *colon = memchr(list.at, ':', len);
+        char name[INSIGHT_NAME_MAX] = {0};
+        size_t head = colon ? (size_t)(colon - list.at) : len;
+
+        if (!colon || text_i64_parse((struct span){list.at, head}, &bit) != STATUS_OK ||
+            bit <= last || bit >= INSIGHT_CATEGORIES || len - head - 1 < 1 ||
+            len - head - 1 > INSIGHT_NAME_MAX)
+            return false;
+        memcpy(name, colon + 1, len - head - 1);
+        if (!insight_name_category(insight, (int)bit, name))
+            return false;
+        last = bit;
+        len += comma != NULL;
+        list = (struct span){list.at + len, list.len - len};
+    }
+    return last >= 0;
+}
+
 static bool read_insight(enum insight_line which, struct span value, struct insight *insight)
 {
     double *const mbg[] = {&insight->mbg_r, &insight->mbg_alpha, &insight->mbg_a, &insight->mbg_b};
@@ -348,6 +397,8 @@ static bool read_insight(enum insight_line which, struct span value, struct insi
         return insight->fitted_sbg = read_reals(value, 2, sbg);
     case LINE_NEXT:
         return read_next(value, insight);
+    case LINE_NAMES:
+        return read_names(value, insight);
     case INSIGHT_LINES:
         break;
     }

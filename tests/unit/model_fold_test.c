@@ -680,6 +680,8 @@ static void assert_same_statistics(const struct customer *left, const struct cus
     SAME(channel);
     SAME(channel_ms);
     SAME(categories);
+    SAME(category);
+    SAME(category_ms);
     SAME(score_sum_pct);
     SAME(scores);
     SAME(score_last);

@@ -243,6 +243,94 @@ static void spend_that_rises_by_the_share_suggests_an_upsell(void **state)
     }
 }
 
+/* --- cross_sell --- */
+
+/* Of those who bought books, `share` of 1000 bought music. */
+static struct kit *kit_with_shares(uint16_t share)
+{
+    static const char music[INSIGHT_NAME_MAX] = "music";
+    struct kit *kit = kit_new();
+    struct insight *insight = &kit->params.insight;
+    int from = customer_category_bit(SPAN_LITERAL("books"));
+    int to = customer_category_bit(SPAN_LITERAL("music"));
+
+    assert_int_not_equal(from, to);
+    insight->version = 1;
+    insight->category_next[from] = (uint8_t)to;
+    insight->category_share[from] = share;
+    assert_true(insight_name_category(insight, to, music));
+    return kit;
+}
+
+static void buy(struct kit *kit, double days, uint64_t order, const char *category)
+{
+    struct event event = kit_order(kit, days, order, 2000);
+
+    event.category = category ? span_of(category) : SPAN_ABSENT;
+    kit_apply(kit, event);
+}
+
+static void a_second_category_that_enough_bought_is_offered_by_its_name(void **state)
+{
+    static const struct {
+        const char *name, *first, *second;
+        uint16_t share;
+        bool raised;
+    } rows[] = {
+        {"at the share", "books", NULL, 200, true},
+        {"below the share", "books", NULL, 199, false},
+        {"no category known", NULL, NULL, 900, false},
+        {"two categories already", "books", "music", 900, false},
+        {"nothing learned of this one", "garden", NULL, 900, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct kit *kit = kit_with_shares(rows[i].share);
+        const struct effect *effect;
+
+        buy(kit, 0, 1, rows[i].first);
+        assert_int_equal(kit_count(kit, KIND_CROSS_SELL, PHASE_RAISED), 0); /* new, not growing */
+        buy(kit, 20, 2, rows[i].second);
+        effect = kit_last(kit, KIND_CROSS_SELL, PHASE_RAISED);
+        if ((effect != NULL) != rows[i].raised)
+            fail_msg("%s", rows[i].name);
+        if (effect != NULL) {
+            assert_string_equal(effect->category, "music");
+            assert_string_equal(effect->reason[0].feature, "category_share");
+            assert_true(effect->reason[0].value >= 0.2 && effect->reason[0].baseline <= 0.2);
+            assert_string_equal(effect->clears_when, "category");
+        }
+        free(kit);
+    }
+}
+
+static void buying_the_second_category_ends_the_offer_and_so_does_silence(void **state)
+{
+    struct kit *kit = kit_with_shares(400);
+    const struct effect *effect;
+    int64_t ends_ms;
+
+    (void)state;
+    buy(kit, 0, 1, "books");
+    buy(kit, 20, 2, "books");
+    buy(kit, 22, 3, "garden"); /* another one than the offered */
+    assert_int_equal(kit_count(kit, KIND_CROSS_SELL, PHASE_RESOLVED), 1);
+    free(kit);
+
+    kit = kit_with_shares(400);
+    buy(kit, 0, 1, "books");
+    buy(kit, 20, 2, "books");
+    effect = kit_last(kit, KIND_CROSS_SELL, PHASE_RAISED);
+    assert_non_null(effect);
+    ends_ms = effect->clears_at_ms;
+    kit_wait_until_ms(kit, ends_ms - 1);
+    assert_int_equal(kit_count(kit, KIND_CROSS_SELL, PHASE_RESOLVED), 0);
+    kit_wait_until_ms(kit, ends_ms);
+    assert_int_equal(kit_count(kit, KIND_CROSS_SELL, PHASE_RESOLVED), 1);
+    free(kit);
+}
+
 /* --- complaint_open --- */
 
 static void a_ticket_unresolved_for_48_hours_is_told_and_its_resolution_too(void **state)
@@ -483,6 +571,8 @@ int main(void)
         cmocka_unit_test(
             a_new_customer_quiet_for_14_days_needs_onboarding_and_activity_resolves_it),
         cmocka_unit_test(spend_that_rises_by_the_share_suggests_an_upsell),
+        cmocka_unit_test(a_second_category_that_enough_bought_is_offered_by_its_name),
+        cmocka_unit_test(buying_the_second_category_ends_the_offer_and_so_does_silence),
         cmocka_unit_test(a_ticket_unresolved_for_48_hours_is_told_and_its_resolution_too),
         cmocka_unit_test(a_resolution_that_was_late_retracts),
         cmocka_unit_test(complaints_without_an_id_are_separate_and_settled_together),

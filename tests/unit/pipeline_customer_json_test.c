@@ -147,6 +147,7 @@ static void an_empty_state_says_null(void **state)
     static const char *const nulls[] = {"first_seen",
                                         "last_seen",
                                         "channel",
+                                        "category",
                                         "erased_at",
                                         "purchases",
                                         "churn",

@@ -101,6 +101,8 @@ static bool same_activity(const struct customer *left, const struct customer *ri
     SAME_BYTES(channel);
     SAME(channel_ms);
     SAME(categories);
+    SAME_BYTES(category);
+    SAME(category_ms);
     SAME(score_sum_pct);
     SAME(scores);
     SAME(score_last);
@@ -275,6 +277,8 @@ static void draw_activity(struct customer *c)
         c->last_ms[i] = draw(3) ? INT64_MIN : draw_time(INT64_MIN);
     }
     draw_text(c->channel);
+    draw_text(c->category);
+    c->category_ms = draw_time(INT64_MIN);
     c->channel_ms = draw_time(INT64_MAX);
     c->categories = draw(3) == 0 ? seed : (UINT64_C(1) << draw(64) | UINT64_C(1) << draw(64));
     c->score_sum_pct = draw_money();

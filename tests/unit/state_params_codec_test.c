@@ -79,6 +79,53 @@ static void test_each_parameter_is_in_the_fingerprint(void **state)
     assert_string_not_equal(first, other);
 }
 
+static void test_an_insight_comes_back_with_its_names(void **state)
+{
+    static const struct {
+        const char *text;
+        enum status status;
+    } rows[] = {
+        {"insight.names=3:shoes,17:b\xc3\xbc"
+         "cher\n",
+         STATUS_OK},
+        {"insight.names=63:0123456789abcdef\n", STATUS_OK},
+        {"insight.names=63:0123456789abcdefg\n", STATUS_REJECT}, /* a byte too many */
+        {"insight.names=64:shoes\n", STATUS_REJECT},
+        {"insight.names=3:shoes,3:books\n", STATUS_REJECT},
+        {"insight.names=3:\n", STATUS_REJECT},
+        {"insight.names=\n", STATUS_REJECT},
+        {"insight.names=3:a\"b\n", STATUS_REJECT},
+        {"insight.names=3:a\tb\n", STATUS_REJECT},
+    };
+    static const char shoes[INSIGHT_NAME_MAX] = "shoes",
+                      full[INSIGHT_NAME_MAX] = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                                '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+    static const char quoted[INSIGHT_NAME_MAX] = "a\\b", padded[INSIGHT_NAME_MAX] = {'a', 0, 'b'};
+    struct insight insight, read;
+    struct params params;
+    struct arena arena;
+    struct span text;
+    struct report report;
+
+    (void)state;
+    arena_init(&arena, 1u << 20);
+    insight_init(&insight);
+    insight.version = 7;
+    insight.category_next[3] = 63;
+    insight.category_share[3] = 250;
+    assert_true(insight_name_category(&insight, 3, shoes));
+    assert_true(insight_name_category(&insight, 63, full));
+    assert_false(insight_name_category(&insight, 3, quoted));
+    assert_false(insight_name_category(&insight, 3, padded));
+    assert_int_equal(params_encode_insight(&insight, &arena, &text), STATUS_OK);
+    assert_int_equal(params_decode_insight(text, &read, &report), STATUS_OK);
+    assert_memory_equal(&insight, &read, sizeof insight);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (params_decode(span_of(rows[i].text), &params, &report) != rows[i].status)
+            fail_msg("%s", rows[i].text);
+    arena_fini(&arena);
+}
+
 static void test_old_texts_take_defaults_and_strange_ones_are_refused(void **state)
 {
     static const struct {
@@ -124,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parameters_come_back_bit_by_bit),
         cmocka_unit_test(test_each_parameter_is_in_the_fingerprint),
+        cmocka_unit_test(test_an_insight_comes_back_with_its_names),
         cmocka_unit_test(test_old_texts_take_defaults_and_strange_ones_are_refused),
     };
 
