@@ -337,3 +337,27 @@ enum status kafka_positions_read(const struct kafka_options *kafka,
     rd_kafka_destroy(client);
     return status;
 }
+
+enum status kafka_group_members(const struct kafka_options *kafka, int *ret_members,
+                                struct report *report)
+{
+    const struct rd_kafka_group_list *groups = NULL;
+    rd_kafka_t *client =
+        client_new(kafka, KAFKA_READER, RD_KAFKA_CONSUMER, NULL, 0, NULL, NULL, report);
+    rd_kafka_resp_err_t err;
+
+    if (!client)
+        return STATUS_REJECT;
+    err = rd_kafka_list_groups(client, kafka->group, &groups, REQUEST_MS);
+    *ret_members = 0;
+    for (int i = 0; !err && i < groups->group_cnt; i++)
+        *ret_members += groups->groups[i].member_cnt;
+    if (groups)
+        rd_kafka_group_list_destroy(groups);
+    rd_kafka_destroy(client);
+    if (err) {
+        report_set(report, "kafka", "members of group %s: %s", kafka->group, rd_kafka_err2str(err));
+        return STATUS_RETRY;
+    }
+    return STATUS_OK;
+}

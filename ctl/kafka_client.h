@@ -46,5 +46,8 @@ struct kafka_positions {
 enum status kafka_positions_read(const struct kafka_options *kafka,
                                  struct kafka_positions *ret_positions, size_t cap,
                                  size_t *ret_count, struct report *report) LC_CHECKED;
+/* How many members the group has now (a killed static member counts until its session ends). */
+enum status kafka_group_members(const struct kafka_options *kafka, int *ret_members,
+                                struct report *report) LC_CHECKED;
 
 #endif

@@ -12,6 +12,8 @@ static const struct ctl_command commands[] = {
     {"status", "partitions: delivered, applied, watermark, lag, customers", status_command},
     {"tail", "alerts as readable lines, or JSON", tail_command},
     {"import", "a CSV of past transactions becomes Order Completed events", import_command},
+    {"backup", "the state of each partition at one position, to files", backup_command},
+    {"restore", "the state of one partition from its backup", restore_command},
     {"simulate", "a seeded population of customers, to stdout or Kafka", simulate_command},
     {"fit", "parameters of the models from a CSV of past transactions, with a verdict",
      fit_command},

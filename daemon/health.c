@@ -63,6 +63,22 @@ static void judge_partition(struct health *health, const struct partition_status
         because(health, code, text, partition->partition);
 }
 
+/* A backup that retention passes, the worst first. */
+static void note_backup(struct health *health, const struct partition_status *partition)
+{
+    const struct backup_view *backup = &partition->backup;
+
+    if (backup->use < BACKUP_NEAR ||
+        (health->note[0] && (backup->use == BACKUP_NEAR || health->backup_passed)))
+        return;
+    health->backup_passed = backup->use == BACKUP_PASSED;
+    (void)snprintf(health->note, sizeof health->note,
+                   "%s: partition %d: the newest backup stands at offset %lld, the log begins at "
+                   "%lld",
+                   health->backup_passed ? "backup-passed" : "backup-near", partition->partition,
+                   (long long)backup->offset, (long long)backup->log_low);
+}
+
 static int exit_status_of(const struct runner_view *views, size_t count)
 {
     size_t gone = 0;
@@ -103,6 +119,7 @@ void health_of(const struct runner_view *views, size_t count, int64_t now_ms, in
             health.partitions++;
             live += views[i].partitions[j].phase == PARTITION_LIVE;
             health.lag += health_lag(&views[i].partitions[j]);
+            note_backup(&health, &views[i].partitions[j]);
         }
     if (health.partitions == 0 && up_ms < HEALTH_JOINING_MS)
         because(&health, "joining", "no partition owned yet", -1);

@@ -29,8 +29,10 @@ struct health {
     int exit_status; /* ≥ 0: the process should end with it; −1: go on */
     int64_t lag;     /* events, all partitions */
     size_t partitions;
-    char reason[300]; /* "ok", or why not ready: code, then words */
-    char status[200]; /* for people: "4 partitions live, lag 0, 12 alerts" */
+    bool backup_passed; /* Kafka no longer holds what came after some partition's newest backup */
+    char reason[300];   /* "ok", or why not ready: code, then words */
+    char note[200];     /* empty, or what is no reason but wants somebody's attention */
+    char status[200];   /* for people: "4 partitions live, lag 0, 12 alerts" */
 };
 
 /* up_ms: since the process started. */

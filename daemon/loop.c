@@ -85,6 +85,8 @@ static bool page_ready(void *self, FILE *out)
         return false;
     }
     fprintf(out, "%s\n", health.reason);
+    if (health.note[0])
+        fprintf(out, "%s\n", health.note);
     return health.ready;
 }
 

@@ -159,6 +159,12 @@ static double figure_of(enum metric metric, const struct partition_status *p)
         return (double)p->log_end;
     case METRIC_partition_watermark_timestamp_seconds:
         return p->watermark_ms == INT64_MIN ? 0 : (double)p->watermark_ms / 1000;
+    case METRIC_partition_log_start_offset:
+        return (double)p->backup.log_low;
+    case METRIC_partition_backup_offset:
+        return p->backup.use == BACKUP_UNKNOWN ? -1 : (double)p->backup.offset;
+    case METRIC_partition_backup_timestamp_seconds:
+        return p->backup.use == BACKUP_UNKNOWN ? 0 : (double)p->backup.made_ms / 1000;
     default:
         return (double)p->customers;
     }
@@ -175,7 +181,7 @@ static void put_partitions(FILE *out, const struct metrics_input *in)
                         in->views[i].partitions[j].partition,
                         health_phase_label((enum partition_phase)phase),
                         in->views[i].partitions[j].phase == (enum partition_phase)phase);
-    for (int metric = METRIC_partition_lag_events; metric <= METRIC_partition_customers; metric++) {
+    for (int metric = METRIC_partition_lag_events; metric < METRIC_COUNT; metric++) {
         name = begin(out, (enum metric)metric);
         for (size_t i = 0; i < in->view_count; i++)
             for (size_t j = 0; j < in->views[i].partition_count; j++)

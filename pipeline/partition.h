@@ -13,6 +13,7 @@
 #define LC_PIPELINE_PARTITION_H
 
 #include "pipeline/backoff.h"
+#include "pipeline/backup_watch.h"
 #include "pipeline/control_log.h"
 #include "pipeline/ports.h"
 
@@ -48,6 +49,8 @@ struct partition {
     int64_t log_low, log_end;
     bool caught_up; /* the end of the partition was reached and nothing came since */
     bool verify;    /* the next record must be meta.last_offset with meta.last_hash */
+
+    struct backup_watch backup;
 
     struct params params; /* in force at `meta.at` */
 

@@ -182,6 +182,7 @@ static void write_status(const struct partition *partition, struct partition_sta
     status->watermark_ms = partition->meta.watermark_ms;
     status->log_end = partition->log_end;
     status->customers = partition->meta.customers;
+    status->backup = partition->backup.view;
     status->problem.code[0] = status->problem.text[0] = '\0';
     if (partition->problem.code[0] == '\0') /* the rule: nothing long to copy in every round */
         return;

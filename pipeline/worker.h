@@ -62,6 +62,13 @@ enum partition_phase {
     PARTITION_WAITING, /* Redis or Kafka refuses for now; resumes by itself */
     PARTITION_STOPPED  /* operator's decision is needed */
 };
+/* The newest backup of a partition against the log's start (backup_watch.h). */
+enum backup_use { BACKUP_UNKNOWN, BACKUP_FRESH, BACKUP_NEAR, BACKUP_PASSED };
+struct backup_view {
+    enum backup_use use; /* UNKNOWN: there is none, or it was not looked at yet */
+    int64_t offset, made_ms, log_low;
+};
+
 struct partition_status {
     int32_t partition;
     enum partition_phase phase;
@@ -69,6 +76,7 @@ struct partition_status {
     struct position at;        /* R, C */
     int64_t watermark_ms, log_end;
     int64_t customers;
+    struct backup_view backup;
     struct report problem; /* code empty: none */
 };
 

@@ -68,6 +68,7 @@ static enum status add_flush(struct worker *worker, struct partition *partition,
     if (status != STATUS_OK)
         return status;
     partition_control_follow(partition, ports);
+    backup_watch_look(&partition->backup, ports, partition->store, partition->number, now_ms);
     bool moved = position_compare(partition->meta.at, partition->delivered.at) > 0;
     bool gap = partition->caught_up && partition->log_end > partition->meta.at.offset;
     return moved || gap ? batch_add_flush(&worker->batch, partition, &part) : STATUS_OK;

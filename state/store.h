@@ -7,6 +7,8 @@
  *   {app:p}:b:N  hash   customer id → record (customer_codec.h); about 16 customers a bucket
  *   {app:p}:l:N  hash   customer id → ledger (same N)
  *   {app:p}:t    zset   N → earliest due_ms of the bucket (early is allowed, late never)
+ *   {app:p}:hold        there while lifecyclectl backs up or restores: claims wait; it expires
+ *   {app:p}:backup hash R, C and time of the newest backup; outlives a wipe
  *
  * Linear hashing: `buckets` grows by one when customers > 16 × buckets, splitting one bucket inside
  * the same MULTI; so a bucket stays a listpack of about sixteen for one customer or a hundred
@@ -104,10 +106,15 @@ enum status store_load_due(struct store *store, const struct store_meta *expect,
                            size_t bucket_max, struct arena *arena,
                            struct store_bucket **ret_buckets, size_t *ret_count,
                            int64_t *ret_next_ms, struct report *report) LC_CHECKED;
-/* Bucket by number, for walks (export, plan, backup). */
+/* Bucket by number, for walks (export, plan). */
 enum status store_load_bucket(struct store *store, const struct store_meta *expect, uint32_t number,
                               struct arena *arena, struct store_bucket *ret_bucket,
                               struct report *report) LC_CHECKED;
+
+/* The buckets from `first` on, `count` of them: one round trip. */
+enum status store_load_buckets(struct store *store, const struct store_meta *expect, uint32_t first,
+                               size_t count, struct arena *arena, struct store_bucket **ret_buckets,
+                               struct report *report) LC_CHECKED;
 
 /* One changed customer. record.at NULL: delete it (forgotten). ledger.at NULL: unchanged (or
  * deleted with the record). */
@@ -161,5 +168,36 @@ enum status store_peek(struct redis *redis, const char *app, int32_t partition,
 /* Read-only handle: no token, loads check only that the number of buckets is still `expect`'s
  * (STALE: peek again). */
 struct store *store_open_readonly(struct redis redis, const char *app, int32_t partition);
+
+/* --- backup and restore (lifecyclectl) --- */
+
+/* Ask for the partition: until store_release, or ttl_ms after the last store_hold, nobody else may
+ * claim it, and the next store_claim of this handle takes it from its owner, whose next step is
+ * then refused (as a zombie's would be) and who waits with its claim. Call again to hold on. What
+ * makes the copy exact are the checks of every load and step, not the hold: it only keeps the
+ * peace. RETRY: another backup or restore holds it, or Redis is away. */
+enum status store_hold(struct store *store, int64_t ttl_ms, struct report *report) LC_CHECKED;
+void store_release(struct store *store); /* as well as it can: it expires by itself */
+
+/* The newest backup of the partition, as its maker noted it. */
+struct store_backup {
+    struct position at;
+    int64_t made_ms; /* wall clock */
+};
+enum status store_backup_note(struct store *store, const struct store_backup *backup,
+                              struct report *report) LC_CHECKED;
+enum status store_backup_read(struct store *store, struct store_backup *ret_backup,
+                              bool *ret_present, struct report *report) LC_CHECKED;
+
+/* Put a partition back: begin (after hold and claim) wipes what is there and marks the partition as
+ * one whose wipe was cut short, so that a restore cut short is one too; pieces write whole buckets,
+ * each once; end makes it the state at meta->at. STALE: somebody else claimed it. */
+enum status store_restore_begin(struct store *store, const struct store_meta *meta,
+                                struct report *report) LC_CHECKED;
+enum status store_restore_piece(struct store *store, const struct store_bucket *buckets,
+                                size_t count, struct arena *arena,
+                                struct report *report) LC_CHECKED;
+enum status store_restore_end(struct store *store, const struct store_meta *meta,
+                              struct report *report) LC_CHECKED;
 
 #endif

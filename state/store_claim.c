@@ -13,20 +13,27 @@
  * none. */
 #define WIPE_GAP 4096
 
-static enum status watch_and_read(struct store *store, struct store_meta_found *ret_found,
-                                  struct report *report)
+enum status store_watch_and_read(struct store *store, struct store_meta_found *ret_found,
+                                 struct report *report)
 {
+    struct store_key hold = store_key_hold(store);
+    const struct redis_value *held;
     enum status status;
 
     store_talk_begin(store);
     store->watch = 0;
     store_queue_rewatch(store);
     store_queue_meta(store);
+    STORE_QUEUE(store, SPAN_LITERAL("EXISTS"), store_key_span(&hold));
     status = store_send(store, report);
     if (status == STATUS_OK)
         status = store_take_rewatch(store, report);
     if (status == STATUS_OK)
         status = store_take_meta(store, ret_found, report);
+    if (status == STATUS_OK)
+        status = store_expect(store, REDIS_INT, &held, report);
+    if (status == STATUS_OK)
+        ret_found->held = held->integer > 0;
     store_drain(store);
     return status;
 }
@@ -235,7 +242,7 @@ enum status store_wipe(struct store *store, struct report *report)
     enum status status;
 
     MUST(store->token);
-    status = watch_and_read(store, &found, report);
+    status = store_watch_and_read(store, &found, report);
     if (status != STATUS_OK)
         return status;
     if (!found.present)
@@ -266,9 +273,17 @@ enum status store_claim(struct store *store, struct store_meta *ret_meta, bool *
 
     MUST(store->token);
     for (int attempt = 0; attempt < CLAIM_ATTEMPTS && status == STATUS_STALE; attempt++) {
-        status = watch_and_read(store, &found, report);
+        status = store_watch_and_read(store, &found, report);
         if (status != STATUS_OK)
             return status;
+        if (found.held && !store->holder) {
+            report_set(report, "partition-held",
+                       "lifecyclectl backs this partition up or restores it; it goes on when that "
+                       "is done");
+            return STATUS_RETRY;
+        }
+        if (store->holder)
+            store->generation = found.generation; /* nobody's claim becomes older by a backup */
         if (!found.present) {
             status = claim_absent(store, report);
             continue;
@@ -326,7 +341,7 @@ enum status store_settle(struct store *store, const struct store_step *step, boo
     enum status status;
 
     *ret_base = false;
-    status = watch_and_read(store, &found, report);
+    status = store_watch_and_read(store, &found, report);
     if (status != STATUS_OK)
         return status;
     base = found.present ? position_compare(found.meta.at, step->base->at) == 0

@@ -1,7 +1,7 @@
 /* store_inner: what the files of the store share. store.c: open, server check, peek;
  * store_layout.c: keys, meta and the hashing of customers into buckets; store_talk.c: pipelines and
  * their answers; store_read.c: loads; store_commit.c: the commit step; store_split.c: growing by a
- * bucket. */
+ * bucket; store_hold.c: holds and backup marks; store_restore.c: a partition put back. */
 #ifndef LC_STATE_STORE_INNER_H
 #define LC_STATE_STORE_INNER_H
 
@@ -19,6 +19,7 @@ struct store {
     int64_t generation;
     bool present;   /* the partition has a meta, as of the last claim or commit */
     uint64_t watch; /* number of the connection on which WATCH meta stands; 0 none */
+    bool holder;    /* the hold on this partition is ours */
     /* the pipeline under way */
     size_t pending;   /* answers not taken yet */
     bool broken;      /* the connection broke since store_talk_begin: what was sent has an unknown
@@ -42,12 +43,14 @@ static inline struct span store_key_span(const struct store_key *key)
 }
 struct store_key store_key_meta(const struct store *store);
 struct store_key store_key_timers(const struct store *store);
+struct store_key store_key_hold(const struct store *store);
+struct store_key store_key_backup(const struct store *store);
 
 /* The fields of meta, as HMGET asks for them and HSET writes them. */
 #define STORE_META_FIELDS    14
 #define STORE_META_VALUE_MAX 72
 struct store_meta_found {
-    bool present, wiping, torn, ours;
+    bool present, wiping, torn, ours, held;
     int64_t generation;
     struct store_meta meta;
 };
@@ -104,6 +107,11 @@ enum status store_take_meta(struct store *store, struct store_meta_found *ret_fo
                             struct report *report) LC_CHECKED;
 enum status store_error_status(struct span error, struct report *report) LC_CHECKED;
 enum status store_protocol_error(struct store *store, struct report *report) LC_CHECKED;
+
+/* --- store_claim.c --- */
+/* WATCH meta, then everything in it. */
+enum status store_watch_and_read(struct store *store, struct store_meta_found *ret_found,
+                                 struct report *report) LC_CHECKED;
 
 /* --- store_read.c --- */
 /* Numbers 0 .. count − 1 in the order of bucket (upper half: bucket, lower half: number). NULL:

@@ -43,6 +43,16 @@ struct store_key store_key_timers(const struct store *store)
     return key_of(store, "t", 1);
 }
 
+struct store_key store_key_hold(const struct store *store)
+{
+    return key_of(store, "hold", 4);
+}
+
+struct store_key store_key_backup(const struct store *store)
+{
+    return key_of(store, "backup", 6);
+}
+
 uint64_t store_customer_hash(struct span customer)
 {
     return hash_bytes(customer, 0);

@@ -243,6 +243,25 @@ enum status store_load_bucket(struct store *store, const struct store_meta *expe
     return status;
 }
 
+enum status store_load_buckets(struct store *store, const struct store_meta *expect, uint32_t first,
+                               size_t count, struct arena *arena, struct store_bucket **ret_buckets,
+                               struct report *report)
+{
+    struct store_bucket *buckets = arena_zalloc(arena, (count + 1) * sizeof *buckets);
+    enum status status;
+
+    MUST(first < expect->buckets);
+    MUST(count <= expect->buckets - first);
+    if (!buckets)
+        return full(report);
+    for (size_t i = 0; i < count; i++)
+        buckets[i].number = first + (uint32_t)i;
+    status = load_buckets(store, expect, buckets, count, arena, report);
+    if (status == STATUS_OK)
+        *ret_buckets = buckets;
+    return status;
+}
+
 /* --- by due time --- */
 
 /* A member of the index with its score; false when either is not ours. */

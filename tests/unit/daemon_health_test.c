@@ -107,6 +107,24 @@ static void the_problem_is_told_with_its_code(void **state)
     assert_non_null(strstr(health.status, "2 of 3 partitions live"));
 }
 
+static void a_backup_that_retention_passes_is_noted_and_is_no_reason(void **state)
+{
+    struct health health;
+
+    (void)state;
+    set_view(0, RUNNER_RUNNING, NOW, 3, PARTITION_LIVE);
+    health_of(views, 1, NOW, 60000, &health);
+    assert_string_equal(health.note, "");
+    views[0].partitions[0].backup = (struct backup_view){BACKUP_NEAR, 7, 0, 6};
+    views[0].partitions[1].backup = (struct backup_view){BACKUP_PASSED, 5, 0, 6};
+    views[0].partitions[2].backup = (struct backup_view){BACKUP_NEAR, 8, 0, 6};
+    health_of(views, 1, NOW, 60000, &health);
+    assert_true(health.ready);
+    assert_string_equal(health.note,
+                        "backup-passed: partition 1: the newest backup stands at offset "
+                        "5, the log begins at 6");
+}
+
 static void lag(void **state)
 {
     static const struct {
@@ -127,6 +145,7 @@ int main(void)
         cmocka_unit_test(states),
         cmocka_unit_test(one_worker_that_can_go_on_keeps_the_process),
         cmocka_unit_test(the_problem_is_told_with_its_code),
+        cmocka_unit_test(a_backup_that_retention_passes_is_noted_and_is_no_reason),
         cmocka_unit_test(lag),
     };
 

@@ -76,6 +76,7 @@ static void figures(void **state)
         {"and the count", "\nlifecycled_event_to_commit_seconds_count 7\n"},
         {"the sum", "\nlifecycled_event_to_commit_seconds_sum 1.500000\n"},
         {"a gauge of the cache", "\nlifecycled_cache_entries{worker=\"0\"} 11\n"},
+        {"no backup", "\nlifecycled_partition_backup_offset{worker=\"1\",partition=\"3\"} -1\n"},
         {"lag", "\nlifecycled_partition_lag_events{worker=\"1\",partition=\"3\"} 8\n"},
         {"seconds, not milliseconds", "\nlifecycled_partition_watermark_timestamp_seconds{worker="
                                       "\"1\",partition=\"3\"} 1700000000.5\n"},
