@@ -10,7 +10,7 @@
 
 bool batch_init(struct batch *batch, struct ports *ports)
 {
-    *batch = (struct batch){.ports = ports};
+    *batch = (struct batch){.ports = ports, .buckets_max = ports->options.tick_buckets_max};
     arena_init(&batch->arena, ports->options.batch_arena_max);
     arena_init(&batch->commit_arena, ports->options.batch_arena_max);
     batch->effects.cap = EFFECTS_PER_STEP_MAX;

@@ -95,8 +95,9 @@ struct batch {
     uint32_t table_mask;
     struct effects effects; /* of one fold step */
     struct alert_options alert;
-    int64_t wall_ms; /* when the batch began */
-    bool overflowed; /* a Redis step did not fit the arena: take fewer records next time */
+    int64_t wall_ms;    /* when the batch began */
+    bool overflowed;    /* a Redis step did not fit the arena: take fewer records next time */
+    size_t buckets_max; /* due buckets one part takes; fewer after the arena was full */
     struct ports *ports;
 };
 

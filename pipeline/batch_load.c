@@ -192,7 +192,7 @@ static enum status load_buckets(struct batch *batch, struct batch_part *part, in
                                 int64_t *ret_until_ms, struct report *report)
 {
     const int64_t now_ms = part->base.watermark_ms;
-    for (size_t max = batch->ports->options.tick_buckets_max;; max *= 2) {
+    for (size_t max = batch->buckets_max;; max *= 2) {
         int64_t next_ms = INT64_MAX;
         enum status status =
             store_load_due(part->partition->store, &part->base, horizon_ms, max, &batch->arena,

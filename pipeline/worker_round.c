@@ -140,8 +140,26 @@ static void part_failed(struct worker *worker, struct partition *partition, enum
     }
 }
 
+/* false: less than this cannot be taken. */
+static bool take_less(struct worker *worker)
+{
+    bool less = worker->chunk_max > 1 || worker->batch.buckets_max > 1;
+    worker->chunk_max -= worker->chunk_max / 2;
+    worker->batch.buckets_max -= worker->batch.buckets_max / 2;
+    return less;
+}
+
+static void take_more(struct worker *worker)
+{
+    const struct worker_options *options = &worker->ports.options;
+    size_t chunk = worker->chunk_max * 2, buckets = worker->batch.buckets_max * 2;
+    worker->chunk_max = chunk < options->batch_max ? chunk : options->batch_max;
+    worker->batch.buckets_max =
+        buckets < options->tick_buckets_max ? buckets : options->tick_buckets_max;
+}
+
 /* The arena is used up: send what there is; a single part that does not fit is tried with half the
- * records. */
+ * records and half the due buckets. */
 static enum status arena_full(struct worker *worker, struct partition *partition,
                               struct report *report)
 {
@@ -150,10 +168,8 @@ static enum status arena_full(struct worker *worker, struct partition *partition
     batch_reset(&worker->batch);
     report_set(report, "batch-memory",
                "the memory of a batch (batch_arena_max) is too small for one record's work");
-    if (worker->chunk_max > 1) {
-        worker->chunk_max /= 2;
+    if (take_less(worker))
         return STATUS_OK;
-    }
     part_failed(worker, partition, STATUS_RETRY, report);
     return STATUS_OK;
 }
@@ -172,10 +188,8 @@ enum status worker_build(struct worker *worker, struct report *report)
     }
     if (worker->batch.parts == NULL)
         batch_reset(&worker->batch); /* parts given up may have used the arena */
-    else if (worker->chunk_max < worker->ports.options.batch_max)
-        worker->chunk_max = worker->chunk_max * 2 < worker->ports.options.batch_max
-                                ? worker->chunk_max * 2
-                                : worker->ports.options.batch_max;
+    else
+        take_more(worker);
     return STATUS_OK;
 }
 
@@ -222,8 +236,8 @@ static void carried(struct worker *worker)
         if (part->partition->phase != PARTITION_STOPPED)
             partition_well(part->partition);
     }
-    if (worker->batch.overflowed && worker->chunk_max > 1)
-        worker->chunk_max /= 2;
+    if (worker->batch.overflowed)
+        (void)take_less(worker);
     worker->batch.overflowed = false;
     batch_reset(&worker->batch);
     end_hold(worker);

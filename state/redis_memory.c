@@ -15,12 +15,6 @@
 #define WATCHES_MAX 16
 #define ARENA_MAX   ((size_t)1 << 32)
 
-/* Commands one after the other: argc, then length and bytes of each argument. */
-struct script {
-    char *at;
-    size_t len, cap, count;
-};
-
 struct waiting {
     struct waiting *next;
     struct redis_value value;
@@ -31,7 +25,7 @@ struct redis_memory_conn {
     struct redis_memory_conn *next;
     uint64_t number; /* of the connection */
     bool connected;
-    struct script queued, multi;
+    struct redis_script queued, multi;
     struct span *argv;
     size_t argv_cap;
     bool in_multi, failed /* a command of the transaction was refused */, marked;
@@ -61,6 +55,7 @@ void redis_memory_close(struct redis_memory *server)
     if (!server)
         return;
     MUST(!server->conns);
+    redis_memory_tear_forget(server);
     redis_memory_wipe(server);
     free(server);
 }
@@ -102,6 +97,7 @@ struct redis_memory_image *redis_memory_save(const struct redis_memory *server)
 
 void redis_memory_load(struct redis_memory *server, const struct redis_memory_image *image)
 {
+    redis_memory_tear_forget(server);
     redis_memory_wipe(server);
     if (image)
         copy_keys(&image->keys, &server->keys);
@@ -120,72 +116,9 @@ void redis_memory_image_free(struct redis_memory_image *image)
     free(image);
 }
 
-/* --- scripts --- */
-
-static void script_room(struct script *script, size_t more)
+static const char *next_command(struct redis_memory_conn *conn, const char *at, size_t *ret_argc)
 {
-    if (script->len + more <= script->cap)
-        return;
-    script->cap = (script->len + more) * 2;
-    script->at = realloc(script->at, script->cap);
-    MUST(script->at);
-}
-
-static void script_number(struct script *script, size_t number)
-{
-    uint32_t value = (uint32_t)number;
-
-    memcpy(script->at + script->len, &value, sizeof value);
-    script->len += sizeof value;
-}
-
-static void script_add(struct script *script, size_t argc, const struct span *argv)
-{
-    size_t need = sizeof(uint32_t) * (argc + 1);
-
-    for (size_t i = 0; i < argc; i++)
-        need += argv[i].len;
-    script_room(script, need);
-    script_number(script, argc);
-    for (size_t i = 0; i < argc; i++) {
-        script_number(script, argv[i].len);
-        if (argv[i].len)
-            memcpy(script->at + script->len, argv[i].at, argv[i].len);
-        script->len += argv[i].len;
-    }
-    script->count++;
-}
-
-static uint32_t number_at(const char *at)
-{
-    uint32_t value;
-
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-/* The command at `at` into conn->argv; the place after it. */
-static const char *script_next(struct redis_memory_conn *conn, const char *at, size_t *ret_argc)
-{
-    size_t argc = number_at(at);
-
-    at += sizeof(uint32_t);
-    if (argc > conn->argv_cap) {
-        conn->argv_cap = argc * 2;
-        conn->argv = realloc(conn->argv, conn->argv_cap * sizeof *conn->argv);
-        MUST(conn->argv);
-    }
-    for (size_t i = 0; i < argc; i++) {
-        conn->argv[i] = (struct span){at + sizeof(uint32_t), number_at(at)};
-        at += sizeof(uint32_t) + conn->argv[i].len;
-    }
-    *ret_argc = argc;
-    return at;
-}
-
-static void script_clear(struct script *script)
-{
-    script->len = script->count = 0;
+    return redis_script_next(at, &conn->argv, &conn->argv_cap, ret_argc);
 }
 
 /* --- replies --- */
@@ -217,7 +150,7 @@ static void transaction_end(struct redis_memory_conn *conn)
 {
     conn->in_multi = conn->failed = conn->marked = false;
     conn->watched_count = 0;
-    script_clear(&conn->multi);
+    redis_script_clear(&conn->multi);
 }
 
 static struct redis_value run(struct redis_memory_conn *conn, const struct command *command,
@@ -225,6 +158,8 @@ static struct redis_value run(struct redis_memory_conn *conn, const struct comma
 {
     struct call call = {conn->server, &conn->arena, conn->argv, argc};
 
+    if (command->write)
+        redis_memory_tear_note(conn->server, argc, conn->argv);
     return command->run(&call);
 }
 
@@ -252,7 +187,7 @@ static struct redis_value exec(struct redis_memory_conn *conn)
         return redis_memory_error(&conn->arena,
                                   "EXECABORT Transaction discarded because of previous errors.");
     }
-    if (conn->marked) {
+    if (conn->marked || redis_memory_tear_now(conn->server, &conn->multi)) {
         transaction_end(conn);
         return (struct redis_value){.type = REDIS_NIL};
     }
@@ -262,7 +197,7 @@ static struct redis_value exec(struct redis_memory_conn *conn)
     for (size_t i = 0; i < count; i++) {
         size_t argc;
 
-        at = script_next(conn, at, &argc);
+        at = next_command(conn, at, &argc);
         items[i] = run(conn, redis_memory_command(conn->argv[0]), argc);
     }
     transaction_end(conn);
@@ -327,7 +262,7 @@ static struct redis_value dispatch(struct redis_memory_conn *conn, size_t argc)
     if (command->write && conn->server->refuse[0])
         return refuse(conn, redis_memory_error(&conn->arena, "%s", conn->server->refuse));
     if (conn->in_multi) {
-        script_add(&conn->multi, argc, conn->argv);
+        redis_script_add(&conn->multi, argc, conn->argv);
         return redis_memory_status("QUEUED");
     }
     return run(conn, command, argc);
@@ -340,7 +275,7 @@ static void port_queue(void *self, size_t argc, const struct span *argv)
     struct redis_memory_conn *conn = self;
 
     MUST(argc > 0);
-    script_add(&conn->queued, argc, argv);
+    redis_script_add(&conn->queued, argc, argv);
 }
 
 static enum status port_send(void *self, struct report *report)
@@ -357,12 +292,12 @@ static enum status port_send(void *self, struct report *report)
         size_t argc;
 
         MUST(waiting);
-        at = script_next(conn, at, &argc);
+        at = next_command(conn, at, &argc);
         *waiting = (struct waiting){NULL, dispatch(conn, argc)};
         *conn->last = waiting;
         conn->last = &waiting->next;
     }
-    script_clear(&conn->queued);
+    redis_script_clear(&conn->queued);
     return STATUS_OK;
 }
 
@@ -400,7 +335,7 @@ static void port_close(void *self)
     struct redis_memory_conn *conn = self;
 
     transaction_end(conn);
-    script_clear(&conn->queued);
+    redis_script_clear(&conn->queued);
     conn->first = NULL;
     conn->last = &conn->first;
     conn->connected = false;

@@ -29,4 +29,14 @@ void redis_memory_image_free(struct redis_memory_image *image);
  * ...", "READONLY ..."). */
 void redis_memory_refuse_writes(struct redis_memory *server, const char *error);
 
+/* The append-only file will end inside the next transaction of two commands or more: it is not run,
+ * and the server dies. `draw` says how many of its commands are in the file; 0: it will
+ * not, after all. */
+void redis_memory_tear(struct redis_memory *server, uint32_t draw);
+/* Has it died just now? Told once; its connections are to be closed. */
+bool redis_memory_died(struct redis_memory *server);
+/* The second restart after that: what was in the file of the torn transaction, and everything
+ * since. false: none was torn, or the data set was loaded since. */
+bool redis_memory_restart(struct redis_memory *server);
+
 #endif

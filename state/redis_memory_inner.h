@@ -1,12 +1,13 @@
 /* redis_memory_inner: what the files of redis_memory share. redis_memory.c: server, connections,
- * transactions; redis_memory_data.c: keys and their values; redis_memory_commands.c: the commands.
- */
+ * transactions; redis_memory_data.c: keys and their values; redis_memory_commands.c: the commands;
+ * redis_memory_script.h: commands in a buffer; redis_memory_tear.c: a transaction torn in two. */
 #ifndef LC_STATE_REDIS_MEMORY_INNER_H
 #define LC_STATE_REDIS_MEMORY_INNER_H
 
 #include "base/arena.h"
 #include "state/dict.h"
 #include "state/redis_memory.h"
+#include "state/redis_memory_script.h"
 
 #define REDIS_MEMORY_ERROR_MAX 200
 
@@ -31,6 +32,9 @@ struct redis_memory {
     char refuse[REDIS_MEMORY_ERROR_MAX]; /* empty: writes are taken */
     char policy[32];
     uint64_t conn_count;
+    bool tear_armed, died;
+    uint32_t tear_draw;
+    struct redis_memory_tear *tear; /* NULL: none */
 };
 
 /* One command being executed. Replies live in the arena of the connection. */
@@ -60,6 +64,13 @@ size_t redis_memory_zset_lower(const struct object *object, double score, bool a
 /* --- redis_memory.c --- */
 /* The key was written: transactions that watch it will not execute. */
 void redis_memory_touch(struct redis_memory *server, struct span key);
+
+/* --- redis_memory_tear.c --- */
+/* Is this the transaction to be torn? Then it is not run, and the server dies. */
+bool redis_memory_tear_now(struct redis_memory *server, const struct redis_script *multi);
+/* A write command is about to run. */
+void redis_memory_tear_note(struct redis_memory *server, size_t argc, const struct span *argv);
+void redis_memory_tear_forget(struct redis_memory *server);
 
 /* --- redis_memory_commands.c --- */
 struct command {

@@ -19,7 +19,8 @@
 #define SIM_ALERT_PARTS   2
 #define SIM_TASKS_MAX     24
 #define SIM_LATE_MAX      16
-#define SIM_ITEMS_MAX     400
+#define SIM_ITEMS_MAX     2000
+#define SIM_CUSTOMERS_MAX 60
 #define SIM_CALLS_MAX     400000 /* port calls in a run: more is a loop */
 #define SIM_DRAIN_MS      600000 /* after the last fault and event everything must have drained */
 #define SIM_QUIET_MS      2500   /* nothing moved for at least this long: drained */
@@ -58,6 +59,8 @@ struct sim_load {
 
 /* Draws everything; the same seed gives the same load. */
 void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *random);
+/* Only the first events; the times stay what they were. 0: all. */
+void sim_load_keep(struct sim_load *load, uint32_t events);
 struct decode_options sim_load_decode(const struct sim_load *load);
 
 /* --- workers --- */
@@ -149,6 +152,7 @@ struct sim {
     struct redis_memory *redis;
     uint64_t redis_epoch; /* counted up when every connection breaks */
     int64_t redis_down_ms, redis_refuse_ms, redis_loading_ms; /* until then */
+    int64_t redis_torn_ms, redis_again_ms; /* of the second restart: after the first, when */
     struct redis_memory_image *image;
     int64_t slow_markers_ms;
     struct sim_late late[SIM_LATE_MAX];
@@ -158,6 +162,7 @@ struct sim {
     int incarnations;
     int64_t start_ms[SIM_NAMES_MAX]; /* when a name is started; INT64_MAX not */
     uint32_t calls, port_calls[SIM_PORTS];
+    uint32_t happened;       /* faults of the plan */
     int64_t last_trouble_ms; /* newest fault, event or end of a fault's time */
     int64_t quiet_since_ms;
     int64_t quiet_wall_ms; /* timers due by then must have fired */
@@ -191,6 +196,8 @@ int64_t sim_wall_ms(const struct sim_task *task);
 /* Drop the connections and the Redis commands in flight of a worker that is gone. */
 void sim_redis_abandon(struct sim_task *task);
 void sim_redis_run_late(struct sim *sim, struct sim_late *late);
+/* The server died of a torn transaction (sim_world.c). */
+void sim_redis_died(struct sim *sim);
 void sim_redis_init(struct sim_redis *redis, struct sim_task *task);
 struct sim_late *sim_late_new(struct sim *sim, int64_t at_ms);
 

@@ -92,7 +92,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint32_t ca
     /* A run likes some kinds: the same fault again and again finds other bugs than one of each. */
     enum sim_fault_kind liked = (enum sim_fault_kind)sim_random_below(random, SIM_FAULTS);
 
-    plan->count = 0;
+    plan->count = plan->events = 0;
     while (plan->count < count) {
         enum sim_fault_kind kind = sim_random_chance(random, 250)
                                        ? liked

@@ -77,6 +77,8 @@ enum sim_port {
     X(REDIS_ROLLBACK, "redis-rollback", ANY, 0, false)                                             \
     X(REDIS_FAILOVER, "redis-failover", ANY, 0, false) /* to the saved image, connections live */  \
     X(REDIS_WIPE, "redis-wipe", ANY, 0, false)                                                     \
+    X(REDIS_TORN, "redis-torn", ANY, 6000, false) /* half a transaction, after a second restart */ \
+    X(REDIS_META_GONE, "redis-meta-gone", ANY, 0, false) /* somebody deletes a partition's meta */ \
     X(RETENTION, "retention", ANY, 0, true)                                                        \
     X(EXPIRE_OFFSETS, "expire-offsets", ANY, 0, true)                                              \
     X(TRUNCATE, "truncate", ANY, 0, true)                                                          \
@@ -101,6 +103,7 @@ struct sim_fault {
 struct sim_plan {
     struct sim_fault at[SIM_PLAN_MAX];
     uint32_t count;
+    uint32_t events; /* only so many of the first events; 0: all */
 };
 
 const char *sim_fault_label(enum sim_fault_kind kind);

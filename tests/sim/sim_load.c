@@ -241,19 +241,42 @@ static void draw_shape(struct sim_load *load, struct sim_random *random)
     load->slow_per_mille = sim_random_chance(random, 700) ? 5 : 100;
 }
 
-static void draw_items(struct sim_load *load, struct sim_random *random, size_t events)
+/* Many customers, so that several buckets are split at a time; or a long log that is all there when
+ * the workers start. Told by the seed alone: whatever else a seed draws stays what it was. */
+enum crowd { CROWD_NONE, CROWD_MANY, CROWD_LAG };
+
+static enum crowd crowd_of(uint64_t seed)
+{
+    uint32_t dice = (uint32_t)(seed * UINT64_C(0x9e3779b97f4a7c15) >> 40) & 0xff;
+    return dice < 16 ? CROWD_MANY : dice < 18 ? CROWD_LAG : CROWD_NONE;
+}
+
+static uint32_t crowd_customers(enum crowd crowd, struct sim_random *random)
+{
+    uint32_t few = 1 + sim_random_below(random, 10);
+    return crowd == CROWD_NONE ? few : SIM_CUSTOMERS_MAX - few;
+}
+
+static size_t crowd_events(enum crowd crowd, struct sim_random *random)
+{
+    size_t few = 4 + (size_t)sim_random_log(random, 70);
+    return crowd == CROWD_NONE ? few : crowd == CROWD_MANY ? 60 + 2 * few : 600 + 10 * few;
+}
+
+static void draw_items(struct sim_load *load, struct sim_random *random, enum crowd crowd,
+                       size_t events)
 {
     struct writer writer = {.load = load,
                             .random = random,
                             .wall_ms = EPOCH_MS,
-                            .customers = 1 + sim_random_below(random, 10)};
+                            .customers = crowd_customers(crowd, random)};
     bool transactional = sim_random_chance(random, 300);
     size_t tail = load->clock_event ? 0 : 3; /* days without events at the end: only timers */
     load->items = arena_zalloc(&load->bytes, (events + tail) * sizeof *load->items);
     MUST(load->items != NULL);
     for (size_t i = 0; i < events + tail; i++) {
         struct sim_item *item = &load->items[i];
-        item->after_ms = i < events ? draw_gap(random) : 1500;
+        item->after_ms = i >= events ? 1500 : crowd == CROWD_LAG ? 0 : draw_gap(random);
         item->warp_ms = i < events ? draw_warp(load, random)
                                    : sim_random_between(random, 0, 12 * TEXT_MS_PER_HOUR);
         item->partition = -1;
@@ -290,5 +313,17 @@ void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *rand
      * batches. */
     load->batch_bytes = (seed * UINT64_C(0x9e3779b97f4a7c15)) >> 61 == 0 ? 160u << 10 : 32u << 20;
     draw_params(load, random);
-    draw_items(load, random, 4 + (size_t)sim_random_log(random, 70));
+    enum crowd crowd = crowd_of(seed);
+    size_t events = crowd_events(crowd, random);
+    draw_items(load, random, crowd, events);
+}
+
+void sim_load_keep(struct sim_load *load, uint32_t events)
+{
+    uint32_t kept = 0;
+    for (size_t i = 0; events > 0 && i < load->count; i++) {
+        struct sim_item *item = &load->items[i];
+        if (item->partition >= 0 && ++kept > events)
+            item->partition = -1;
+    }
 }

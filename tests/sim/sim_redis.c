@@ -7,7 +7,8 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_memory.h"
 
-#define ARGC_MAX 4096
+#define ARGC_MAX   4096
+#define KEYS_SHOWN 4
 
 void sim_redis_init(struct sim_redis *redis, struct sim_task *task)
 {
@@ -48,7 +49,8 @@ static void show(struct sim *sim, const struct sim_task *task, const struct span
     size_t len = 0;
     if (sim->trace == NULL)
         return;
-    for (size_t i = 0; i < argc; i++) {
+    bool keys = span_is(argv[0], "EXISTS") || span_is(argv[0], "UNLINK"); /* of a whole piece */
+    for (size_t i = 0; i < argc && !(keys && i > KEYS_SHOWN); i++) {
         for (size_t j = 0; j < argv[i].len && j < 60 && len < sizeof line - 2; j++) {
             char byte = argv[i].at[j];
             line[len++] = (char)(byte >= ' ' && byte <= '~' ? byte : '.');
@@ -57,7 +59,7 @@ static void show(struct sim *sim, const struct sim_task *task, const struct span
             line[len++] = ' ';
     }
     line[len] = '\0';
-    sim_trace(sim, task, "redis: %s", line);
+    sim_trace(sim, task, "redis: %s%s", line, keys && argc > KEYS_SHOWN ? "…" : "");
 }
 
 /* Run the command at `at` of the pipeline; where the next one is. */
@@ -78,13 +80,16 @@ static size_t run(struct sim *sim, const struct sim_task *task, struct redis_mem
     redis.queue(redis.self, argc, argv);
     MUST(redis.send(redis.self, NULL) == STATUS_OK);
     MUST(redis.reply(redis.self, ret_value, NULL) == STATUS_OK);
+    if (redis_memory_died(sim->redis))
+        sim_redis_died(sim);
     return at;
 }
 
 void sim_redis_run_late(struct sim *sim, struct sim_late *late)
 {
     const struct redis_value *value = NULL;
-    for (size_t at = 0; at < late->len;)
+    const uint64_t epoch = sim->redis_epoch;
+    for (size_t at = 0; at < late->len && sim->redis_epoch == epoch;)
         at = run(sim, NULL, late->conn, late->commands, at, &value);
     redis_memory_disconnect(late->conn);
     free(late->commands);
@@ -179,7 +184,7 @@ static void act_out(struct sim_redis *redis, const struct sim_fault *fault)
     const struct redis_value *value = NULL;
     switch (fault->kind) {
     case SIM_FAULT_REDIS_CUT_AFTER:
-        while (redis->run_at < redis->len)
+        while (redis->run_at < redis->len && connected(redis))
             redis->run_at = run(redis->task->sim, redis->task, redis->conn, redis->queued,
                                 redis->run_at, &value);
         redis->broken_after = 0;
@@ -250,6 +255,11 @@ static enum status redis_reply(void *self, const struct redis_value **ret_value,
         }
         if (--redis->count == 0)
             redis->len = redis->run_at = 0;
+        if (!connected(redis)) { /* the server died of it: nobody got the answer */
+            disconnect(redis, 0);
+            report_set(report, "redis-cut", "the simulation says so");
+            status = STATUS_RETRY;
+        }
     }
     sim_call_end(task);
     return status;

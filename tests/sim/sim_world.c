@@ -159,6 +159,8 @@ static void retention(struct sim *sim, const struct sim_fault *fault)
     struct store_meta meta;
     int64_t at = position_in_redis(sim, partition, &meta);
     int64_t end = sim_kafka_stable(&sim->kafka, SIM_INPUT, partition);
+    if (sim->rewritten[partition])
+        return; /* it might take the one record that shows it: nobody could know */
     if (!sim->kafka.committed[partition].present || end == 0)
         return; /* before the first start history may be cut as one likes: nothing was promised */
     int64_t low = (fault->choice & 0x10000) != 0 ? at : end;
@@ -176,8 +178,10 @@ static void rewrite(struct sim *sim, const struct sim_fault *fault)
     int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
     struct sim_log *log = &sim->kafka.log[SIM_INPUT][partition];
     struct store_meta meta = {.last_offset = -1};
-    if (position_in_redis(sim, partition, &meta) > 0 && meta.last_offset < 0)
-        return; /* only gaps were passed: no record that could be compared with another log's */
+    if (position_in_redis(sim, partition, &meta) > 0 &&
+        (meta.last_offset < 0 || meta.last_offset < log->low))
+        return; /* only gaps were passed, or retention took the rest: no record that could be
+                   compared with another log's */
     int64_t end = fault->kind == SIM_FAULT_RECREATE ? 0 : log->end - 1 - fault->choice / 8 % 10;
     sim->may_lose[partition] = sim->rewritten[partition] = true;
     if (sim->publisher[partition] != NULL)
@@ -198,6 +202,39 @@ static void expire_offsets(struct sim *sim, const struct sim_fault *fault)
             return;
     sim->may_lose[partition] = true;
     sim_kafka_expire_offsets(&sim->kafka, partition);
+}
+
+/* An operator's mistake: what else there is of the partition stays. */
+static void delete_meta(struct sim *sim, int32_t partition)
+{
+    char key[32];
+    const struct redis_value *value = NULL;
+    struct redis_memory_conn *conn = redis_memory_connect(sim->redis);
+    struct redis redis = redis_memory_port(conn);
+    (void)snprintf(key, sizeof key, "{%s:%d}:m", SIM_APP, partition);
+    redis.queue(redis.self, 2, (struct span[]){SPAN_LITERAL("DEL"), span_of(key)});
+    MUST(redis.send(redis.self, NULL) == STATUS_OK);
+    MUST(redis.reply(redis.self, &value, NULL) == STATUS_OK);
+    redis_memory_disconnect(conn);
+    rolled_back(sim, false);
+}
+
+void sim_redis_died(struct sim *sim)
+{
+    sim_trace(sim, NULL, "Redis dies of this transaction and forgets it, for now");
+    sim->redis_epoch++;
+    sim->redis_again_ms = sim->now_ms + sim->redis_torn_ms;
+    trouble(sim, sim->redis_torn_ms);
+}
+
+static void restart_again(struct sim *sim)
+{
+    sim->redis_again_ms = 0;
+    if (!redis_memory_restart(sim->redis))
+        return;
+    sim_trace(sim, NULL, "Redis restarts again: half of the torn transaction is there");
+    rolled_back(sim, true);
+    trouble(sim, 0);
 }
 
 static void fault_of_redis(struct sim *sim, const struct sim_fault *fault)
@@ -225,6 +262,13 @@ static void fault_of_redis(struct sim *sim, const struct sim_fault *fault)
     case SIM_FAULT_REDIS_SAVE:
         redis_memory_image_free(sim->image);
         sim->image = redis_memory_save(sim->redis);
+        break;
+    case SIM_FAULT_REDIS_TORN:
+        sim->redis_torn_ms = 1 + fault->ms;
+        redis_memory_tear(sim->redis, fault->choice | 1);
+        break;
+    case SIM_FAULT_REDIS_META_GONE:
+        delete_meta(sim, (int32_t)(fault->choice % (uint32_t)sim->load.partitions));
         break;
     case SIM_FAULT_REDIS_ROLLBACK:
     case SIM_FAULT_REDIS_FAILOVER:
@@ -338,8 +382,10 @@ const struct sim_fault *sim_call_begin(struct sim_task *task, enum sim_port port
             continue;
         enum sim_port where = sim_fault_port(fault->kind);
         if (where == SIM_PORT_ANY && fault->nth == any) {
+            sim->happened++;
             happen(task, fault);
         } else if (where == port && fault->nth == own) {
+            sim->happened++;
             sim_trace(sim, task, "FAULT %s", sim_fault_label(fault->kind));
             trouble(sim, fault->ms);
             mine = fault;
@@ -449,6 +495,8 @@ static void world_step(struct sim *sim)
         sim->redis_refuse_ms = 0;
         redis_memory_refuse_writes(sim->redis, NULL);
     }
+    if (sim->redis_again_ms != 0 && sim->redis_again_ms <= sim->now_ms)
+        restart_again(sim);
     if (sim->slow_markers_ms != 0 && sim->slow_markers_ms <= sim->now_ms) {
         sim->slow_markers_ms = 0;
         sim->kafka.marker_delay_ms = 20;
@@ -522,7 +570,8 @@ static int64_t next_ms(const struct sim *sim)
 
 static bool undisturbed(const struct sim *sim)
 {
-    if (sim->next_item < sim->load.count || sim->now_ms <= sim->last_trouble_ms)
+    if (sim->next_item < sim->load.count || sim->now_ms <= sim->last_trouble_ms ||
+        sim->redis_again_ms != 0)
         return false;
     for (int i = 0; i < sim->late_used; i++)
         if (sim->late[i].used)
@@ -555,8 +604,9 @@ static bool at_end(struct sim *sim, uint64_t *ret_mark, int32_t *ret_partition, 
             *ret_partition = i;
             *ret_at = at;
         }
-        mark = mark * 31 + (uint64_t)at * 7 + (uint64_t)meta.watermark_ms +
-               (uint64_t)committed->offset + (uint64_t)sim->kafka.log[SIM_CONTROL][i].end * 3 +
+        mark = mark * 31 + (uint64_t)at * 7 + (uint64_t)meta.at.control * 11 +
+               (uint64_t)meta.watermark_ms + (uint64_t)committed->offset +
+               (uint64_t)sim->kafka.log[SIM_CONTROL][i].end * 3 +
                (uint64_t)sim->kafka.log[SIM_ALERTS][i].end * 5;
     }
     *ret_mark = mark;
@@ -587,6 +637,9 @@ static bool drained(struct sim *sim)
     if (all && mark != sim->quiet_mark && sim->now_ms > sim->last_trouble_ms + SIM_DRAIN_MS)
         sim_violate(sim, "no rest: something still moves %d s after the last fault",
                     SIM_DRAIN_MS / 1000);
+    /* A fault that is over at once falls between two looks. */
+    if (sim->quiet_since_ms < sim->last_trouble_ms)
+        sim->quiet_since_ms = sim->last_trouble_ms;
     if (!all || mark != sim->quiet_mark) {
         sim->quiet_mark = mark;
         sim->quiet_since_ms = sim->now_ms;
@@ -603,6 +656,7 @@ static void loop(struct sim *sim)
             look_ms = sim->now_ms + 250;
             if (drained(sim)) {
                 sim->stopping = true;
+                redis_memory_tear(sim->redis, 0);
                 stop_by_ms = sim->now_ms + 60000;
                 for (int i = 0; i < sim->tasks_used; i++)
                     sim->tasks[i].stop_wanted = true;
@@ -650,9 +704,10 @@ bool sim_run(struct sim *sim)
     sim->wall_ms = SIM_EPOCH_MS;
     sim->next_item = 0;
     sim->next_item_ms = sim->load.count > 0 ? sim->load.items[0].after_ms : INT64_MAX;
+    sim->redis_torn_ms = sim->redis_again_ms = 0;
     sim->redis_down_ms = sim->redis_refuse_ms = sim->redis_loading_ms = sim->slow_markers_ms = 0;
     sim->incarnations = sim->tasks_used = 0;
-    sim->calls = 0;
+    sim->calls = sim->happened = 0;
     memset(sim->port_calls, 0, sizeof sim->port_calls);
     memset(sim->publisher, 0, sizeof sim->publisher);
     memset(sim->may_lose, 0, sizeof sim->may_lose);
