@@ -19,7 +19,7 @@ struct backtest {
     /* the populations at --calibrate-until, and one horizon before */
     struct buyer *buyers, *past;
     struct outcome *outcomes;
-    struct forecast *forecasts;
+    struct forecast *model_says, *forecasts;
 };
 
 static enum status no_memory(struct report *report)
@@ -61,8 +61,9 @@ static enum status populations(struct backtest *b, struct report *report)
     b->buyers = transactions_buyers(&b->in, until, horizon, &told->customers);
     b->past = transactions_buyers(&b->in, until - horizon, horizon, &told->past_customers);
     b->outcomes = calloc(told->customers + 1, sizeof *b->outcomes);
+    b->model_says = calloc(told->customers + 1, sizeof *b->model_says);
     b->forecasts = calloc(told->customers + 1, sizeof *b->forecasts);
-    if (!b->buyers || !b->past || !b->outcomes || !b->forecasts)
+    if (!b->buyers || !b->past || !b->outcomes || !b->model_says || !b->forecasts)
         return no_memory(report);
     for (size_t i = 0; i < told->customers; i++) {
         b->outcomes[i] =
@@ -80,22 +81,46 @@ static enum status populations(struct backtest *b, struct report *report)
     return STATUS_OK;
 }
 
+static struct predictor predictor_of(const struct backtest *b)
+{
+    struct predictor predictor = {.model = b->model};
+    memcpy(predictor.theta, b->told.fit.theta, sizeof predictor.theta);
+    return predictor;
+}
+
+/* Forecasts of one contestant. REJECT when it has nothing to learn from. CONTEST_MODEL's come
+ * first: the learned layer stands on them. */
+static enum status forecast(struct backtest *b, enum contestant contestant)
+{
+    struct backtested *told = &b->told;
+    const struct predictor predictor = predictor_of(b);
+    switch (contestant) {
+    case CONTEST_MODEL: {
+        struct contest_model model = {.predictor = predictor, .has_spend = told->has_spend};
+        memcpy(model.spend, told->spend_fit.theta, sizeof model.spend);
+        contest_forecast_model(&model, b->buyers, told->customers, told->horizon, b->model_says);
+        memcpy(b->forecasts, b->model_says, told->customers * sizeof *b->forecasts);
+        return STATUS_OK;
+    }
+    case CONTEST_LEARNED:
+        lessons_forecast(&told->lessons, &predictor, b->buyers, told->customers, told->horizon,
+                         b->model_says, b->forecasts);
+        return STATUS_OK;
+    case CONTEST_GOING_ON:
+        return lessons_forecast_going_on(&told->lessons, &predictor, b->buyers, told->customers,
+                                         told->horizon, b->model_says, b->forecasts);
+    default:
+        return contest_forecast_baseline(contestant, b->past, told->past_customers, b->buyers,
+                                         told->customers, b->forecasts);
+    }
+}
+
 static enum status measure(struct backtest *b, enum contestant contestant, struct report *report)
 {
     struct backtested *told = &b->told;
-    enum status status = STATUS_OK;
-    if (contestant == CONTEST_MODEL) {
-        struct contest_model model = {.predictor = {.model = b->model},
-                                      .has_spend = told->has_spend};
-        memcpy(model.predictor.theta, told->fit.theta, sizeof model.predictor.theta);
-        memcpy(model.spend, told->spend_fit.theta, sizeof model.spend);
-        contest_forecast_model(&model, b->buyers, told->customers, told->horizon, b->forecasts);
-    } else {
-        status = contest_forecast_baseline(contestant, b->past, told->past_customers, b->buyers,
-                                           told->customers, b->forecasts);
-        if (status == STATUS_REJECT)
-            return STATUS_OK; /* absent, and told so */
-    }
+    enum status status = forecast(b, contestant);
+    if (status == STATUS_REJECT)
+        return STATUS_OK; /* absent, and told so */
     if (status == STATUS_OK)
         status =
             accuracy_of(b->forecasts, b->outcomes, told->customers, &told->accuracy[contestant]);
@@ -104,6 +129,15 @@ static enum status measure(struct backtest *b, enum contestant contestant, struc
                                       told->bins[contestant]);
     told->present[contestant] = status == STATUS_OK;
     return status == STATUS_OK ? STATUS_OK : no_memory(report);
+}
+
+static enum status learn(struct backtest *b, struct report *report)
+{
+    const struct predictor predictor = predictor_of(b);
+    return lessons_learn(&b->in, &predictor, b->told.until_day, b->told.horizon,
+                         &b->told.lessons) == STATUS_OK
+               ? STATUS_OK
+               : no_memory(report);
 }
 
 static enum status run(struct backtest *b, bool skip_bad, struct report *report)
@@ -123,6 +157,8 @@ static enum status run(struct backtest *b, bool skip_bad, struct report *report)
                    fit_verdict_reason(told->fit.verdict), fit_verdict_help(told->fit.verdict));
         return STATUS_REJECT;
     }
+    if (status == STATUS_OK)
+        status = learn(b, report);
     for (int c = 0; c < CONTESTANTS && status == STATUS_OK; c++)
         status = measure(b, (enum contestant)c, report);
     return status;
@@ -184,6 +220,7 @@ int backtest_command(int argc, char **argv)
     free(b.buyers);
     free(b.past);
     free(b.outcomes);
+    free(b.model_says);
     free(b.forecasts);
     return result;
 }

@@ -36,24 +36,47 @@ static void head_text(const struct backtested *b, FILE *out)
               out);
 }
 
-void backtest_print_text(const struct backtested *b, FILE *out)
+static void row_text(const struct backtested *b, enum contestant c, FILE *out)
 {
-    head_text(b, out);
-    fputs("\n                       AUC  log loss   Brier    RMSE  ratio of sums  spend caught by "
-          "top 20 %\n",
-          out);
-    for (int c = 0; c < CONTESTANTS; c++) {
-        const struct accuracy *a = &b->accuracy[c];
-        if (b->present[c])
-            fprintf(out, "%-18s  %6.4f    %6.4f  %6.4f  %6.3f         %6.3f  %6.1f %%\n",
-                    title_of(b, c), a->auc, a->log_loss, a->brier, a->rmse, a->ratio,
-                    100 * a->caught);
-        else
-            fprintf(out, "%-18s  nothing to learn from\n", title_of(b, c));
+    const struct accuracy *a = &b->accuracy[c];
+    if (!b->present[c]) {
+        fprintf(out, "%-18s  nothing to learn from\n", title_of(b, c));
+        return;
     }
+    fprintf(out, "%-18s  %6.4f    %6.4f  %6.4f", title_of(b, c), a->auc, a->log_loss, a->brier);
+    if (!contest_is_learned(c))
+        fprintf(out, "  %6.3f         %6.3f  %6.1f %%", a->rmse, a->ratio, 100 * a->caught);
     fputc('\n', out);
-    for (int c = CONTEST_RECENCY; c < CONTESTANTS; c++)
-        fprintf(out, "%s: %s\n", title_of(b, c), contest_what((enum contestant)c));
+}
+
+static void learned_text(const struct backtested *b, FILE *out)
+{
+    const struct lessons *l = &b->lessons;
+    char until[TEXT_TIME_BYTES];
+    fprintf(out, "\nLearned layer: %zu lessons matured by %s", l->taken,
+            fit_print_day(b->until_day, until));
+    if (l->measured)
+        fprintf(out,
+                ", each tested before it was taken:\nlog loss %.4f, %s alone %.4f; AUC %.4f, alone "
+                "%.4f",
+                l->learned.log_loss, title_of(b, CONTEST_MODEL), l->plain.log_loss, l->learned.auc,
+                l->plain.auc);
+    fprintf(out, ".\n%s\n",
+            l->learner.better
+                ? "Better there by more than two standard errors, so these weights are used above:"
+                : "Not better there by two standard errors: it says what the model "
+                  "says.");
+    if (!l->learner.better)
+        return;
+    struct learner_weights weights;
+    learner_weights(&l->learner, &weights);
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        if (i != FEATURE_ENGAGEMENT)
+            fprintf(out, "  %-17s %+.3f\n", feature_label((enum feature)i), weights.feature[i]);
+}
+
+static void calibration_text(const struct backtested *b, FILE *out)
+{
     fprintf(out, "\nCalibration of %s, by tenths of the customers:\n", title_of(b, CONTEST_MODEL));
     fputs("customers  forecast  bought   95 % interval\n", out);
     for (int i = 0; i < ACCURACY_BINS; i++) {
@@ -61,6 +84,21 @@ void backtest_print_text(const struct backtested *b, FILE *out)
         fprintf(out, "%9zu    %6.4f  %6.4f   %6.4f to %6.4f\n", bin->customers, bin->predicted,
                 bin->bought, bin->low, bin->high);
     }
+}
+
+void backtest_print_text(const struct backtested *b, FILE *out)
+{
+    head_text(b, out);
+    fputs("\n                       AUC  log loss   Brier    RMSE  ratio of sums  spend caught by "
+          "top 20 %\n",
+          out);
+    for (int c = 0; c < CONTESTANTS; c++)
+        row_text(b, (enum contestant)c, out);
+    fputc('\n', out);
+    for (int c = CONTEST_MODEL + 1; c < CONTESTANTS; c++)
+        fprintf(out, "%s: %s\n", title_of(b, c), contest_what((enum contestant)c));
+    learned_text(b, out);
+    calibration_text(b, out);
 }
 
 /* --- for programs --- */
@@ -82,9 +120,11 @@ static void contestant_json(const struct backtested *b, int c, struct json_write
     put_number(json, "auc", a->auc);
     put_number(json, "log_loss", a->log_loss);
     put_number(json, "brier", a->brier);
-    put_number(json, "rmse", a->rmse);
-    put_number(json, "ratio_of_sums", a->ratio);
-    put_number(json, "spend_caught_top_20", a->caught);
+    if (!contest_is_learned((enum contestant)c)) {
+        put_number(json, "rmse", a->rmse);
+        put_number(json, "ratio_of_sums", a->ratio);
+        put_number(json, "spend_caught_top_20", a->caught);
+    }
     json_put_key(json, "calibration");
     json_put_array(json);
     for (int i = 0; i < ACCURACY_BINS; i++) {
@@ -98,6 +138,29 @@ static void contestant_json(const struct backtested *b, int c, struct json_write
         json_put_object_end(json);
     }
     json_put_array_end(json);
+    json_put_object_end(json);
+}
+
+static void learned_json(const struct lessons *l, struct json_writer *json)
+{
+    struct learner_weights weights;
+    learner_weights(&l->learner, &weights);
+    json_put_key(json, "learned");
+    json_put_object(json);
+    put_number(json, "lessons", (double)l->taken);
+    json_put_key(json, "in_force");
+    json_put_bool(json, l->learner.better);
+    if (l->measured) {
+        put_number(json, "log_loss_model", l->plain.log_loss);
+        put_number(json, "log_loss", l->learned.log_loss);
+        put_number(json, "auc_model", l->plain.auc);
+        put_number(json, "auc", l->learned.auc);
+    }
+    json_put_key(json, "weights");
+    json_put_object(json);
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        put_number(json, feature_label((enum feature)i), weights.feature[i]);
+    json_put_object_end(json);
     json_put_object_end(json);
 }
 
@@ -134,6 +197,7 @@ void backtest_print_json(const struct backtested *b, FILE *out)
         if (b->present[c])
             contestant_json(b, c, &json);
     json_put_array_end(&json);
+    learned_json(&b->lessons, &json);
     json_put_object_end(&json);
     MUST(!json.full);
     fprintf(out, "%.*s\n", (int)json.len, buffer);
@@ -204,7 +268,7 @@ static void plot_series(const struct plot *plot, const struct accuracy_bin bins[
 void backtest_print_svg(const struct backtested *b, FILE *out)
 {
     static const char *const colours[CONTESTANTS] = {
-        [CONTEST_MODEL] = "#0072b2", [CONTEST_RECENCY] = NULL, [CONTEST_RFM] = "#d55e00"};
+        [CONTEST_MODEL] = "#0072b2", [CONTEST_LEARNED] = "#009e73", [CONTEST_RFM] = "#d55e00"};
     struct plot plot = {.out = out, .most = 0};
     char until[TEXT_TIME_BYTES];
     int row = 0;
@@ -219,7 +283,8 @@ void backtest_print_svg(const struct backtested *b, FILE *out)
             "<title>Calibration of %s</title>\n"
             "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
             "<text x=\"%d\" y=\"26\" font-size=\"17\">Calibration of %s%s</text>\n"
-            "<text x=\"%d\" y=\"47\" fill=\"#555555\">%zu customers, %ld days after %s; tenths by "
+            "<text x=\"%d\" y=\"47\" font-size=\"12\" fill=\"#555555\">%zu customers, %ld days "
+            "after %s; tenths by "
             "forecast, with 95 %% intervals</text>\n",
             PLOT_WIDTH, PLOT_HEIGHT, PLOT_WIDTH, PLOT_HEIGHT, title_of(b, CONTEST_MODEL), PLOT_LEFT,
             title_of(b, CONTEST_MODEL), b->fit.verdict == FIT_OK ? "" : " (fit not identified)",

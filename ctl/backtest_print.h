@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "ctl/contest.h"
+#include "ctl/lessons.h"
 #include "model/fit.h"
 
 struct backtested {
@@ -17,6 +18,7 @@ struct backtested {
     int64_t bad;
     struct fit_result fit, spend_fit;
     bool has_spend;            /* spend_fit is usable */
+    struct lessons lessons;    /* matured by until_day */
     bool present[CONTESTANTS]; /* a baseline without a window to learn from is absent */
     struct accuracy accuracy[CONTESTANTS];
     struct accuracy_bin bins[CONTESTANTS][ACCURACY_BINS];

@@ -152,6 +152,7 @@ enum status contest_forecast_baseline(enum contestant contestant, const struct b
 {
     struct trained trained;
     MUST(contestant != CONTEST_MODEL);
+    MUST(!contest_is_learned(contestant));
     if (contestant == CONTEST_RFM_HINDSIGHT)
         return forecast_hindsight(buyers, count, ret_forecasts);
     enum status status = train(contestant == CONTEST_RECENCY ? FEATURES_RECENCY : FEATURES_RFM,

@@ -11,6 +11,11 @@
 /* CONTESTANT(id, name in JSON, name in print, what it is) */
 #define CONTESTANTS_TABLE(CONTESTANT)                                                              \
     CONTESTANT(MODEL, "model", "the model", "fitted on the calibration period")                    \
+    CONTESTANT(LEARNED, "learned", "learned layer",                                                \
+               "P(buys) with the weights learned by then, as the daemon would have said it")       \
+    CONTESTANT(GOING_ON, "learned-going-on", "learned, going on",                                  \
+               "the same, but each customer's outcome is learned after its own forecast: tested "  \
+               "before trained")                                                                   \
     CONTESTANT(RECENCY, "recency", "recency only",                                                 \
                "regression on days since the last purchase, trained on the window before")         \
     CONTESTANT(RFM, "rfm-logistic", "RFM logistic",                                                \
@@ -29,6 +34,12 @@ enum contestant {
 const char *contest_name(enum contestant contestant);
 const char *contest_title(enum contestant contestant);
 const char *contest_what(enum contestant contestant);
+
+/* The learned layer says P(buys) only; purchases and spend are the model's. */
+static inline bool contest_is_learned(enum contestant contestant)
+{
+    return contestant == CONTEST_LEARNED || contestant == CONTEST_GOING_ON;
+}
 
 /* A model with what each purchase is worth. */
 struct contest_model {

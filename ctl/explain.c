@@ -88,9 +88,14 @@ static void print_risk(const struct customer *c, int64_t at_ms, const struct par
            100 * risk.risk, (double)params->churn_horizon_ms / DAY_MS, risk.p_alive,
            risk.subscribed ? "; by subscription term" : "");
     double sum = risk.base_logit;
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        sum += risk.learned[i];
     for (int i = 0; i < WARNING_COUNT; i++)
         sum += risk.contribution[i];
     printf("               logit P(buy) %+.3f = %+.3f history", sum, risk.base_logit);
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        if (risk.learned[i] != 0)
+            printf(" %+.3f %s", risk.learned[i], feature_label((enum feature)i));
     for (int i = 0; i < WARNING_COUNT; i++)
         if (risk.contribution[i] != 0)
             printf(" %+.3f %s", risk.contribution[i], warning_label((enum warning)i));

@@ -6,6 +6,7 @@
 #define LC_MODEL_CHURN_H
 
 #include "model/customer.h"
+#include "model/feature.h"
 
 struct mbg {
     double r, alpha, a, b;
@@ -51,31 +52,25 @@ double churn_bg_buy_timer(struct mbg m, double x, double t_x, double from_T, dou
 double churn_sbg(double alpha, double beta, double renewals);
 
 /* --- with warning signs --- */
-enum warning {
-    WARNING_ACTIVITY,
-    WARNING_SATISFACTION,
-    WARNING_COMPLAINT_OPEN,
-    WARNING_COMPLAINT_RESOLVED,
-    WARNING_PAYMENT,
-    WARNING_UNSUBSCRIBED,
-    WARNING_COUNT
-};
 
-/* Everything that explains a churn risk at one time. risk = 1 − logistic(base_logit + Σ
- * contribution[i]). */
+/* Everything that explains a churn risk at one time. risk = 1 − logistic(base_logit + Σ learned[i]
+ * + Σ contribution[i]), summed in that order. */
 struct churn_risk {
     double risk, p_alive, p_buy_model; /* p_buy_model before warnings */
     double base_logit;                 /* logit(p_buy_model), clamped to ±35 */
     double contribution[WARNING_COUNT];
     double value[WARNING_COUNT], baseline[WARNING_COUNT]; /* what was seen, against what */
-    bool subscribed;                                      /* by sBG, not MBG */
+    double learned[FEATURE_COUNT]; /* of params.insight, when it has learned; never with a term */
+    double figure[FEATURE_COUNT];  /* what learned[] weighs */
+    bool subscribed;               /* by sBG, not MBG */
 };
 
 /* Customer must have purchased or subscribed (purchase_days > 0 or subscribed), else risk is 0 and
  * everything zero. */
 void churn_risk_at(const struct customer *customer, int64_t at_ms, const struct params *params,
                    struct churn_risk *ret_risk);
-/* Risk right after the last purchase, without warnings: the base from which a rise counts. */
+/* Risk right after the last purchase, without warnings and engagement: the base from which a rise
+ * counts. */
 double churn_risk_base(const struct customer *customer, const struct params *params);
 /* Earliest time ≥ from_ms at which the risk of a silent customer reaches `threshold`, walking the
  * steps of the warnings piece by piece; whole minutes, rounded up; INT64_MAX when not within 10
@@ -86,6 +81,5 @@ int64_t churn_risk_crossing(const struct customer *customer, int64_t from_ms, do
  * INT64_MAX alike. */
 int64_t churn_risk_clearing(const struct customer *customer, int64_t from_ms, double threshold,
                             const struct params *params);
-const char *warning_label(enum warning warning);
 
 #endif

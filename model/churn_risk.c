@@ -27,7 +27,9 @@
 #define BIN_STEPS_MAX   (CUSTOMER_BINS_MAX + BIN_STEPS_AFTER + 1)
 #define STEPS_MAX       96
 #define SMOOTHS_MAX     4
-_Static_assert(BIN_STEPS_MAX + 3 * CUSTOMER_TICKETS_MAX + 2 * 4 + 1 <= STEPS_MAX, "steps fit");
+_Static_assert(BIN_STEPS_MAX + 3 * CUSTOMER_TICKETS_MAX + 2 * 4 + 1 + FEATURE_SILENCE_STEPS <=
+                   STEPS_MAX,
+               "steps fit");
 
 /* --- warnings --- */
 
@@ -87,6 +89,29 @@ static void warnings_at(const struct customer *customer, int64_t at_ms, const st
     warn(risk, WARNING_UNSUBSCRIBED, left, params->unsubscribed);
 }
 
+/* --- what was learned --- */
+
+/* All but SCALE, which goes with the model's logit. */
+static void features_at(const struct customer *customer, int64_t at_ms, const struct params *params,
+                        struct churn_risk *risk)
+{
+    if (risk->subscribed || !params_learned(params)) {
+        return;
+    }
+    feature_figures(customer, at_ms, params, risk->figure);
+    for (int i = FEATURE_SCALE + 1; i < FEATURE_COUNT; i++) {
+        risk->learned[i] =
+            params->insight.feature_weight[i] * feature_of((enum feature)i, risk->figure[i]);
+    }
+}
+
+/* How much of the model's logit is believed: 1 is all of it. */
+static double scale_of(const struct churn_risk *risk, const struct params *params)
+{
+    const bool learned = params_learned(params) && !risk->subscribed;
+    return learned ? 1 + params->insight.feature_weight[FEATURE_SCALE] : 1;
+}
+
 /* --- the risk --- */
 
 static double horizon_days(const struct params *params)
@@ -115,13 +140,21 @@ static void model_at(const struct customer *customer, int64_t at_ms, const struc
             risk->p_alive * churn_mbg_buy_if_alive(mbg, history, horizon_days(params));
     }
     risk->base_logit = logit_clamped(risk->p_buy_model);
+    if (!risk->subscribed && params_learned(params)) {
+        risk->figure[FEATURE_SCALE] = risk->base_logit;
+        risk->learned[FEATURE_SCALE] =
+            params->insight.feature_weight[FEATURE_SCALE] * risk->base_logit;
+    }
 }
 
-/* The sum in one fixed order: whoever adds base_logit and the contributions up in theirs gets the
- * same bits. */
+/* The sum in one fixed order: whoever adds base_logit, what was learned and the contributions up in
+ * theirs gets the same bits. */
 static void sum_up(struct churn_risk *risk)
 {
     double logit = risk->base_logit;
+    for (int i = 0; i < FEATURE_COUNT; i++) {
+        logit += risk->learned[i];
+    }
     for (int i = 0; i < WARNING_COUNT; i++) {
         logit += risk->contribution[i];
     }
@@ -135,10 +168,23 @@ void churn_risk_at(const struct customer *customer, int64_t at_ms, const struct 
     risk.subscribed = customer_subscribed(customer, at_ms);
     if (risk.subscribed || customer->purchase_days > 0) {
         model_at(customer, at_ms, params, &risk);
+        features_at(customer, at_ms, params, &risk);
         warnings_at(customer, at_ms, params, &risk);
         sum_up(&risk);
     }
     *ret_risk = risk;
+}
+
+/* The base, from the model's P(buy) at that time. */
+static double base_learned(const struct customer *customer, double p_buy,
+                           const struct params *params)
+{
+    struct churn_risk risk = {.base_logit = logit_clamped(p_buy)};
+    features_at(customer, customer->last_day * TEXT_MS_PER_DAY, params, &risk);
+    risk.learned[FEATURE_SCALE] = params->insight.feature_weight[FEATURE_SCALE] * risk.base_logit;
+    risk.learned[FEATURE_ENGAGEMENT] = 0;
+    sum_up(&risk);
+    return risk.risk;
 }
 
 double churn_risk_base(const struct customer *customer, const struct params *params)
@@ -152,7 +198,8 @@ double churn_risk_base(const struct customer *customer, const struct params *par
     }
     struct history history = customer_history(customer, customer->now_ms);
     history.T = history.t_x;
-    return 1 - churn_mbg_buy(churn_mbg(params), history, horizon_days(params));
+    const double p_buy = churn_mbg_buy(churn_mbg(params), history, horizon_days(params));
+    return params_learned(params) ? base_learned(customer, p_buy, params) : 1 - p_buy;
 }
 
 /* --- steps --- */
@@ -191,7 +238,7 @@ static void step_add_bins(struct steps *steps, const struct customer *customer,
     for (int i = 0; i < CUSTOMER_BINS_MAX; i++) {
         events += customer->bins[i].events;
     }
-    if (events < params->activity_min) {
+    if (events == 0 || (events < params->activity_min && !params_learned(params))) {
         return; /* no window can hold enough for the warning */
     }
     for (int64_t i = -CUSTOMER_BINS_MAX; i <= BIN_STEPS_AFTER; i++) {
@@ -221,6 +268,9 @@ static void steps_of(const struct customer *customer, int64_t from_ms, const str
     if (customer->subscription.state != SUBSCRIPTION_NONE) {
         step_add(ret_steps, customer->subscription.ends_ms);
     }
+    for (int i = 0; i < FEATURE_SILENCE_STEPS && params_learned(params); i++) {
+        step_add(ret_steps, customer->last_day * TEXT_MS_PER_DAY + feature_silence_step_ms(i));
+    }
 }
 
 /* --- crossings, on the grid of whole minutes --- */
@@ -241,7 +291,8 @@ static double risk_at_minute(const struct customer *customer, int64_t minute,
 /* From which minute on the smooth part is at the threshold, if the signs stayed as they are. */
 struct smooth {
     double contribution[WARNING_COUNT];
-    int64_t minute; /* INT64_MAX: never */
+    double learned[FEATURE_COUNT]; /* SCALE is 0 here: it goes with the smooth part */
+    int64_t minute;                /* INT64_MAX: never */
 };
 
 /* Most customers have no more than two different sets of signs in ten years: each is solved once.
@@ -276,9 +327,13 @@ static struct forecast smooth_forecast(const struct customer *customer, int64_t 
                                        const struct churn_risk *signs)
 {
     double logit = log((1 - threshold) / threshold);
+    for (int i = 0; i < FEATURE_COUNT; i++) {
+        logit -= signs->learned[i];
+    }
     for (int i = 0; i < WARNING_COUNT; i++) {
         logit -= signs->contribution[i];
     }
+    logit /= scale_of(signs, params);
     const struct history history = customer_history(customer, low * MS_PER_MINUTE);
     const double days =
         churn_mbg_logit_timer(churn_mbg(params), history, horizon_days(params), logit);
@@ -339,15 +394,17 @@ static int64_t smooth_remembered(const struct customer *customer, int64_t low, i
                                  const struct churn_risk *signs, struct smooths *smooths)
 {
     for (int i = 0; i < smooths->count; i++) {
-        if (memcmp(smooths->at[i].contribution, signs->contribution, sizeof signs->contribution) ==
-            0) {
-            return smooths->at[i].minute;
+        const struct smooth *smooth = &smooths->at[i];
+        if (memcmp(smooth->contribution, signs->contribution, sizeof smooth->contribution) == 0 &&
+            memcmp(smooth->learned, signs->learned, sizeof smooth->learned) == 0) {
+            return smooth->minute;
         }
     }
     const int64_t minute = smooth_crossing(customer, low, last, threshold, params, signs);
     if (smooths->count < SMOOTHS_MAX) {
         struct smooth *smooth = &smooths->at[smooths->count++];
         memcpy(smooth->contribution, signs->contribution, sizeof smooth->contribution);
+        memcpy(smooth->learned, signs->learned, sizeof smooth->learned);
         smooth->minute = minute;
     }
     return minute;
@@ -378,6 +435,7 @@ int64_t churn_risk_crossing(const struct customer *customer, int64_t from_ms, do
             const double risk = risk_at_minute(customer, low, params);
             minute = risk >= threshold ? low : INT64_MAX;
         } else {
+            features_at(customer, low * MS_PER_MINUTE, params, &signs);
             warnings_at(customer, low * MS_PER_MINUTE, params, &signs);
             minute = smooth_remembered(customer, low, last, threshold, params, &signs, &smooths);
             minute = minute < low ? low : minute;
@@ -391,12 +449,13 @@ int64_t churn_risk_crossing(const struct customer *customer, int64_t from_ms, do
 }
 
 /* No warning can make the risk lower than the model's own, which only rises until a term begins or
- * ends. */
+ * ends. What was learned can. */
 static bool never_below(const struct customer *customer, int64_t minute, double threshold,
                         const struct params *params)
 {
     const struct churn_risk none = {0};
-    return customer->purchase_days > 0 && customer->subscription.state == SUBSCRIPTION_NONE &&
+    return customer->purchase_days > 0 && !params_learned(params) &&
+           customer->subscription.state == SUBSCRIPTION_NONE &&
            risk_under(customer, minute, params, &none) >= threshold;
 }
 

@@ -45,6 +45,15 @@ int currency_exponent(enum currency currency)
     return rows[currency].exponent;
 }
 
+double currency_minor_in_major(enum currency currency)
+{
+    static const double powers[] = {1, 10, 100, 1000, 10000};
+    const int exponent = currency_exponent(currency);
+    MUST(exponent >= 0);
+    MUST(exponent <= 4);
+    return powers[exponent];
+}
+
 static wide power_of_ten(int exponent)
 {
     wide power = 1;

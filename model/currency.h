@@ -27,6 +27,8 @@ struct currency_rate {
 enum currency currency_find(struct span code);
 const char *currency_code(enum currency currency);
 int currency_exponent(enum currency currency);
+/* Minor units in one major unit: 100 for EUR. */
+double currency_minor_in_major(enum currency currency);
 /* Minor units of `from` into minor units of `to`, rounding half to even, exactly (128-bit). REJECT
  * without a rate or past 9e15. */
 enum status currency_convert(int64_t minor, enum currency from, enum currency to,

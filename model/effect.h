@@ -7,7 +7,7 @@
 #include "model/tier.h"
 #include "model/value.h"
 
-#define EFFECT_REASONS_MAX   8
+#define EFFECT_REASONS_MAX   13
 #define EFFECTS_PER_STEP_MAX 256
 
 enum kind {

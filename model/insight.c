@@ -41,6 +41,20 @@ static bool usable(double parameter)
     return isfinite(parameter) && parameter > 0 && parameter <= 1e12;
 }
 
+static const char *check_learned(const struct insight *insight)
+{
+    if (!insight->learned)
+        return NULL;
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        if (!(insight->feature_weight[i] >= feature_weight_min((enum feature)i) &&
+              insight->feature_weight[i] <= feature_weight_max((enum feature)i)))
+            return "a learned weight is out of range";
+    for (int i = 0; i < WARNING_COUNT; i++)
+        if (!(insight->warning_weight[i] >= WARNING_WEIGHT_MIN && insight->warning_weight[i] <= 0))
+            return "a learned weight of a warning is out of range";
+    return NULL;
+}
+
 static const char *check_models(const struct insight *insight)
 {
     if (insight->fitted_mbg && !(usable(insight->mbg_r) && usable(insight->mbg_alpha) &&
@@ -67,6 +81,8 @@ const char *insight_check(const struct insight *insight)
     for (int i = 0; i < INSIGHT_CATEGORIES; i++)
         if (!is_plain(insight->category_name[i]))
             return "a category has a name that cannot be told";
+    if (check_learned(insight) != NULL)
+        return check_learned(insight);
     return check_models(insight);
 }
 

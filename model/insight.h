@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/feature.h"
+
 #define INSIGHT_CUTS       101 /* value at percentile 0, 1, … 100 */
 #define INSIGHT_CATEGORIES 64  /* bits of customer.categories */
 #define INSIGHT_NAME_MAX   16  /* of a category, as customer.category keeps it */
@@ -30,6 +32,12 @@ struct insight {
     double mbg_r, mbg_alpha, mbg_a, mbg_b;
     double gg_p, gg_q, gg_gamma;
     double sbg_alpha, sbg_beta;
+
+    /* learned layer of P(buy) (model/learner.h): log-odds a unit of each feature, and of each
+     * warning sign in place of the configuration's */
+    bool learned;
+    double feature_weight[FEATURE_COUNT];
+    double warning_weight[WARNING_COUNT]; /* WARNING_WEIGHT_MIN to 0 */
 
     /* the category most often bought by those who bought category i, and how many of 1000 of them
      * did; share 0: not known */

@@ -51,9 +51,31 @@ static void learn_models(struct params *params, const struct insight *insight)
     }
 }
 
+static void learn_warnings(struct params *params, const double weight[WARNING_COUNT])
+{
+    params->activity_decline = weight[WARNING_ACTIVITY];
+    params->satisfaction_low = weight[WARNING_SATISFACTION];
+    params->complaint_open = weight[WARNING_COMPLAINT_OPEN];
+    params->complaint_resolved = weight[WARNING_COMPLAINT_RESOLVED];
+    params->payment_trouble = weight[WARNING_PAYMENT];
+    params->unsubscribed = weight[WARNING_UNSUBSCRIBED];
+}
+
+void params_warning_weights(const struct params *params, double ret_weight[WARNING_COUNT])
+{
+    ret_weight[WARNING_ACTIVITY] = params->activity_decline;
+    ret_weight[WARNING_SATISFACTION] = params->satisfaction_low;
+    ret_weight[WARNING_COMPLAINT_OPEN] = params->complaint_open;
+    ret_weight[WARNING_COMPLAINT_RESOLVED] = params->complaint_resolved;
+    ret_weight[WARNING_PAYMENT] = params->payment_trouble;
+    ret_weight[WARNING_UNSUBSCRIBED] = params->unsubscribed;
+}
+
 void params_learn(struct params *params, const struct insight *insight)
 {
     params->insight = *insight;
+    if (params_learned(params))
+        learn_warnings(params, insight->warning_weight);
     if (!params->use_fitted)
         return;
     learn_models(params, insight);

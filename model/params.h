@@ -35,8 +35,16 @@ struct params {
 void params_default(struct params *ret_params);
 /* Puts a newer insight over the configured numbers: keeps it, and lets what was fitted stand in
  * place of model.mbg_*, gg_*, sbg_* (calibrated, then) and of stage.population_gap, unless
- * insight.use_fitted is off. */
+ * insight.use_fitted is off, and what was learned in place of the weights of `warnings`, unless
+ * insight.use_learned is. */
 void params_learn(struct params *params, const struct insight *insight);
+/* The learned layer of P(buy) is in force. */
+static inline bool params_learned(const struct params *params)
+{
+    return params->use_learned && params->insight.learned;
+}
+/* The weights of the warnings in the order of enum warning. */
+void params_warning_weights(const struct params *params, double ret_weight[WARNING_COUNT]);
 /* NULL when all hold; else one sentence naming the parameters that contradict each other (constant
  * string). Ranges are checked by whoever read the text. */
 const char *params_contradiction(const struct params *params);

@@ -28,11 +28,15 @@ static void explain_churn_risk(struct view *view, struct effect *effect)
 {
     const struct churn_risk *risk = rule_risk(view);
 
-    _Static_assert(WARNING_COUNT + 1 <= EFFECT_REASONS_MAX, "every term fits");
+    _Static_assert(1 + FEATURE_COUNT + WARNING_COUNT <= EFFECT_REASONS_MAX, "every term fits");
     effect->action = retention_action(view->customer->tier, effect->band);
     rule_clears(effect, "purchase", 1);
     rule_reason(effect, "p_buy_model", risk->p_buy_model,
                 1 - churn_risk_base(view->customer, view->params), risk->base_logit);
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        if (risk->learned[i] < 0 || risk->learned[i] > 0)
+            rule_reason(effect, feature_label((enum feature)i), risk->figure[i], 0,
+                        risk->learned[i]);
     for (int i = 0; i < WARNING_COUNT; i++)
         if (risk->contribution[i] < 0 || risk->contribution[i] > 0)
             rule_reason(effect, warning_label((enum warning)i), risk->value[i], risk->baseline[i],

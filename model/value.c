@@ -85,15 +85,6 @@ static int64_t yearly_cost(const struct customer *customer, int64_t at_ms)
     return (int64_t)(customer->cost_minor * year / tenure);
 }
 
-static double minor_in_major(enum currency currency)
-{
-    static const double powers[] = {1, 10, 100, 1000, 10000};
-    const int exponent = currency_exponent(currency);
-    MUST(exponent >= 0);
-    MUST(exponent <= 4);
-    return powers[exponent];
-}
-
 static int64_t money_of(double minor)
 {
     MUST(!isnan(minor));
@@ -114,7 +105,7 @@ void value_at(const struct customer *customer, int64_t at_ms, const struct param
         value.p_convert = convert_probability(customer, at_ms, params);
         gross_minor = value.p_convert * (double)params->new_customer_value_minor;
     } else {
-        const double major = minor_in_major(params->reporting);
+        const double major = currency_minor_in_major(params->reporting);
         const double x = customer->repeat_days_paid;
         /* Amounts ≤ 0 never enter the model; late refunds may still leave such a sum. */
         const bool paid = customer->repeat_days_paid > 0 && customer->repeat_spend_minor > 0;

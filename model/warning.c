@@ -1,6 +1,7 @@
 /* warning: the names of the warning signs, as alerts and `explain` show them. */
+#include "model/warning.h"
+
 #include "base/must.h"
-#include "model/churn.h"
 
 const char *warning_label(enum warning warning)
 {

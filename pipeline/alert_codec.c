@@ -12,8 +12,8 @@
 #include "base/must.h"
 #include "base/text.h"
 
-_Static_assert(STAGE_COUNT <= 16 && EFFECT_REASONS_MAX <= 8,
-               "ALERT_VALUE_MAX was counted with these: 1,400 bytes and 8 reasons of 250");
+_Static_assert(STAGE_COUNT <= 16 && EFFECT_REASONS_MAX <= 13,
+               "ALERT_VALUE_MAX was counted with these: 1,400 bytes and 13 reasons of 250");
 
 /* Where the payload goes; members of objects and items of arrays are counted beforehand, since
  * MessagePack wants to know. */

@@ -9,7 +9,7 @@
 #include "pipeline/record.h"
 
 #define ALERT_HEADERS_MAX 16
-#define ALERT_VALUE_MAX   4096
+#define ALERT_VALUE_MAX   5120
 
 struct alert_options {
     const char *source; /* ce_source: the deployment */

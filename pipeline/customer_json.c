@@ -170,6 +170,20 @@ static void tier_put(struct json_writer *writer, const struct customer *customer
     json_put_object_end(writer);
 }
 
+/* A term of logit P(buy), unless it adds nothing. */
+static void term_put(struct json_writer *writer, const char *feature, double value, double baseline,
+                     double contribution)
+{
+    if (contribution == 0)
+        return;
+    json_put_object(writer);
+    text_put(writer, "feature", feature);
+    double_put(writer, "value", value);
+    double_put(writer, "baseline", baseline);
+    double_put(writer, "contribution", contribution);
+    json_put_object_end(writer);
+}
+
 static void churn_put(struct json_writer *writer, const struct customer *customer, int64_t at_ms,
                       const struct params *params)
 {
@@ -189,16 +203,14 @@ static void churn_put(struct json_writer *writer, const struct customer *custome
     double_put(writer, "base_logit", risk.base_logit);
     json_put_key(writer, "warnings");
     json_put_array(writer);
-    for (int i = 0; i < WARNING_COUNT; i++) {
-        if (risk.contribution[i] == 0)
-            continue;
-        json_put_object(writer);
-        text_put(writer, "feature", warning_label((enum warning)i));
-        double_put(writer, "value", risk.value[i]);
-        double_put(writer, "baseline", risk.baseline[i]);
-        double_put(writer, "contribution", risk.contribution[i]);
-        json_put_object_end(writer);
-    }
+    for (int i = 0; i < WARNING_COUNT; i++)
+        term_put(writer, warning_label((enum warning)i), risk.value[i], risk.baseline[i],
+                 risk.contribution[i]);
+    json_put_array_end(writer);
+    json_put_key(writer, "learned");
+    json_put_array(writer);
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        term_put(writer, feature_label((enum feature)i), risk.figure[i], 0, risk.learned[i]);
     json_put_array_end(writer);
     bool_put(writer, "calibrated", params->calibrated != 0);
     json_put_object_end(writer);

@@ -90,14 +90,22 @@ enum insight_line {
     LINE_SBG,
     LINE_NEXT,
     LINE_NAMES,
+    LINE_FEATURES,
+    LINE_WARNINGS,
     INSIGHT_LINES
 };
-static const char *const insight_names[INSIGHT_LINES] = {
-    [LINE_VERSION] = "insight.version", [LINE_MADE] = "insight.made",
-    [LINE_BUYERS] = "insight.buyers",   [LINE_CUTS] = "insight.cuts",
-    [LINE_GAP] = "insight.gap",         [LINE_MBG] = "insight.mbg",
-    [LINE_GG] = "insight.gg",           [LINE_SBG] = "insight.sbg",
-    [LINE_NEXT] = "insight.next",       [LINE_NAMES] = "insight.names"};
+static const char *const insight_names[INSIGHT_LINES] = {[LINE_VERSION] = "insight.version",
+                                                         [LINE_MADE] = "insight.made",
+                                                         [LINE_BUYERS] = "insight.buyers",
+                                                         [LINE_CUTS] = "insight.cuts",
+                                                         [LINE_GAP] = "insight.gap",
+                                                         [LINE_MBG] = "insight.mbg",
+                                                         [LINE_GG] = "insight.gg",
+                                                         [LINE_SBG] = "insight.sbg",
+                                                         [LINE_NEXT] = "insight.next",
+                                                         [LINE_NAMES] = "insight.names",
+                                                         [LINE_FEATURES] = "insight.features",
+                                                         [LINE_WARNINGS] = "insight.warnings"};
 #define NEXT_PARTS 3 /* category, the one bought with it, share */
 
 static void line_wholes(struct text *text, const char *name, const int64_t *values, int count)
@@ -180,6 +188,10 @@ static void format_insight(const struct insight *insight, struct text *text)
     if (parts > 0)
         line_wholes(text, insight_names[LINE_NEXT], next, parts);
     line_names(text, insight);
+    if (insight->learned) {
+        line_reals(text, insight_names[LINE_FEATURES], insight->feature_weight, FEATURE_COUNT);
+        line_reals(text, insight_names[LINE_WARNINGS], insight->warning_weight, WARNING_COUNT);
+    }
 }
 
 static void format(const struct params *params, struct text *text)
@@ -367,6 +379,16 @@ static bool read_names(struct span list, struct insight *insight)
     return last >= 0;
 }
 
+static bool read_weights(struct span value, int count, double *ret_weight)
+{
+    double *weight[FEATURE_COUNT + WARNING_COUNT];
+
+    MUST(count <= FEATURE_COUNT + WARNING_COUNT);
+    for (int i = 0; i < count; i++)
+        weight[i] = &ret_weight[i];
+    return read_reals(value, count, weight);
+}
+
 static bool read_insight(enum insight_line which, struct span value, struct insight *insight)
 {
     double *const mbg[] = {&insight->mbg_r, &insight->mbg_alpha, &insight->mbg_a, &insight->mbg_b};
@@ -399,6 +421,10 @@ static bool read_insight(enum insight_line which, struct span value, struct insi
         return read_next(value, insight);
     case LINE_NAMES:
         return read_names(value, insight);
+    case LINE_FEATURES:
+        return insight->learned = read_weights(value, FEATURE_COUNT, insight->feature_weight);
+    case LINE_WARNINGS:
+        return read_weights(value, WARNING_COUNT, insight->warning_weight);
     case INSIGHT_LINES:
         break;
     }

@@ -244,10 +244,13 @@ class Backtest(unittest.TestCase):
             svg = os.path.join(folder, "plot.svg")
             out = json.loads(ctl("backtest", "-", "--calibrate-until", "2002-01-31", "--horizon", "180", "--json", "--svg",
                                  svg, text=text))
-            self.assertEqual(len(xml.dom.minidom.parse(svg).getElementsByTagName("circle")), 22)
+            self.assertEqual(len(xml.dom.minidom.parse(svg).getElementsByTagName("circle")), 33)
         self.assertTrue(out["identified"])
         by_name = {contestant["name"]: contestant for contestant in out["contestants"]}
-        self.assertEqual(list(by_name), ["model", "recency", "rfm-logistic", "rfm-logistic-hindsight"])
+        self.assertEqual(list(by_name), ["model", "learned", "learned-going-on", "recency", "rfm-logistic",
+                                         "rfm-logistic-hindsight"])
+        self.assertNotIn("rmse", by_name["learned"])
+        self.assertGreater(out["learned"]["lessons"], 1000)
         model = by_name["model"]
         self.assertLess(abs(model["ratio_of_sums"] - 1), 0.15)
         self.assertLess(model["log_loss"], by_name["recency"]["log_loss"])
@@ -267,9 +270,15 @@ class Backtest(unittest.TestCase):
     def test_cdnow(self):
         out = json.loads(ctl("backtest", data("cdnow_master.csv"), "--calibrate-until", "1997-09-30", "--horizon", "91",
                              "--json"))
-        model = out["contestants"][0]
+        model, learned, going_on = out["contestants"][:3]
         self.assertGreaterEqual(model["auc"], .7675)
         self.assertLessEqual(model["log_loss"], .3905)
+        for one in (learned, going_on):  # of which the second is tested before trained on the very same snapshots
+            self.assertGreater(one["auc"], model["auc"])
+            self.assertLess(one["log_loss"], model["log_loss"])
+        self.assertTrue(out["learned"]["in_force"])
+        self.assertGreater(out["learned"]["auc"], out["learned"]["auc_model"])
+        self.assertLess(out["learned"]["log_loss"], out["learned"]["log_loss_model"])
 
     def test_online_retail_is_refused_and_runs_when_allowed(self):
         options = (data("online_retail.csv"), "--calibrate-until", "2011-09-02", "--horizon", "98")

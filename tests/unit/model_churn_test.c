@@ -233,13 +233,33 @@ static void customer_of_old(struct customer *ret_customer)
     }
 }
 
+/* What risk_of() judges by: the defaults, but where a test puts something learned on them. */
+static struct params in_force;
+
+static int defaults_in_force(void **state)
+{
+    (void)state;
+    params_default(&in_force);
+    return 0;
+}
+
 static struct churn_risk risk_of(const struct customer *customer, int64_t at_ms)
 {
-    struct params params;
     struct churn_risk risk;
-    params_default(&params);
-    churn_risk_at(customer, at_ms, &params, &risk);
+    churn_risk_at(customer, at_ms, &in_force, &risk);
     return risk;
+}
+
+static double logit_of(const struct churn_risk *risk)
+{
+    double logit = risk->base_logit;
+    for (int i = 0; i < FEATURE_COUNT; i++) {
+        logit += risk->learned[i];
+    }
+    for (int i = 0; i < WARNING_COUNT; i++) {
+        logit += risk->contribution[i];
+    }
+    return logit;
 }
 
 enum sign { NONE, SCORE_CSAT, SCORE_NPS, FAILED, LATE, UNSUBSCRIBE, OPEN, RESOLVED, TICKET };
@@ -375,11 +395,7 @@ static void test_contributions_sum_to_the_logit_of_the_risk_to_the_bit(void **st
             }
         }
         const struct churn_risk risk = risk_of(&customer, NOW_MS);
-        double logit = risk.base_logit;
-        for (int w = 0; w < WARNING_COUNT; w++) {
-            logit += risk.contribution[w];
-        }
-        assert_true(risk.risk == 1 / (1 + exp(logit)));
+        assert_true(risk.risk == 1 / (1 + exp(logit_of(&risk))));
         assert_true(fabs(risk.base_logit - log(risk.p_buy_model / (1 - risk.p_buy_model))) < 1e-12);
     }
 }
@@ -502,16 +518,78 @@ static bool first_is(const struct customer *customer, int64_t from, int64_t unti
     return until == INT64_MAX || above(customer, until, threshold) == wanted;
 }
 
-static void test_crossing_and_clearing_agree_with_brute_force(void **state)
+/* Weights as a learner may come to, each sign of them. */
+static void learn_at_random(struct params *params, uint32_t *seed)
 {
-    uint32_t seed = 20251122;
-    struct params params;
-    int crossed = 0, cleared = 0;
+    struct insight insight;
+    insight_init(&insight);
+    insight.learned = true;
+    for (int i = 0; i < FEATURE_COUNT; i++) {
+        insight.feature_weight[i] = ((double)draw(seed, 2001) - 1000) / 800;
+    }
+    insight.feature_weight[FEATURE_ENGAGEMENT] = draw(seed, 1001) / 1000.0;
+    insight.feature_weight[FEATURE_SCALE] = -0.9 + draw(seed, 1001) / 500.0;
+    for (int i = 0; i < WARNING_COUNT; i++) {
+        insight.warning_weight[i] = -(double)draw(seed, 1001) / 500;
+    }
+    assert_null(insight_check(&insight));
+    params_default(params);
+    params_learn(params, &insight);
+}
+
+static void test_what_is_learned_sums_to_the_logit_too_and_can_be_switched_off(void **state)
+{
+    uint32_t seed = 4;
     (void)state;
-    params_default(&params);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 200; i++) {
         struct customer customer;
         customer_at_random(&customer, &seed);
+        params_default(&in_force);
+        const struct churn_risk plain = risk_of(&customer, NOW_MS);
+        learn_at_random(&in_force, &seed);
+        const struct churn_risk risk = risk_of(&customer, NOW_MS);
+        assert_true(risk.risk == 1 / (1 + exp(logit_of(&risk))));
+        assert_true(risk.base_logit == plain.base_logit);
+        assert_true(risk.subscribed ||
+                    risk.learned[FEATURE_LEVEL] == in_force.insight.feature_weight[FEATURE_LEVEL]);
+        assert_true(!risk.subscribed || risk.learned[FEATURE_LEVEL] == 0);
+        const struct insight insight = in_force.insight;
+        params_default(&in_force);
+        in_force.use_learned = 0;
+        params_learn(&in_force, &insight);
+        assert_true(risk_of(&customer, NOW_MS).risk == plain.risk);
+    }
+    params_default(&in_force);
+}
+
+static void test_the_base_of_what_is_learned_is_the_risk_right_after_the_purchase(void **state)
+{
+    uint32_t seed = 5;
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct customer customer;
+        customer_of_old(&customer);
+        memset(customer.bins, 0, sizeof customer.bins);
+        learn_at_random(&in_force, &seed);
+        assert_true(churn_risk_base(&customer, &in_force) ==
+                    risk_of(&customer, customer.last_day * DAY).risk);
+    }
+    params_default(&in_force);
+}
+
+static void crossings_agree(uint32_t seed, bool learned, int customers, int least_crossed,
+                            int least_cleared)
+{
+    struct params params;
+    int crossed = 0, cleared = 0;
+    params_default(&params);
+    for (int i = 0; i < customers; i++) {
+        struct customer customer;
+        customer_at_random(&customer, &seed);
+        if (learned) {
+            learn_at_random(&params, &seed);
+        }
+        in_force = params;
         const int64_t from = NOW_MS + draw(&seed, 86400000);
         const int64_t minute = (from + MINUTE - 1) / MINUTE * MINUTE;
         const double now = risk_of(&customer, from).risk;
@@ -529,8 +607,21 @@ static void test_crossing_and_clearing_agree_with_brute_force(void **state)
                      (double)(down - from) / DAY);
         }
     }
-    assert_true(crossed >= 20);
-    assert_true(cleared >= 3);
+    assert_true(crossed >= least_crossed);
+    assert_true(cleared >= least_cleared);
+    params_default(&in_force);
+}
+
+static void test_crossing_and_clearing_agree_with_brute_force(void **state)
+{
+    (void)state;
+    crossings_agree(20251122, false, 60, 20, 3);
+}
+
+static void test_crossing_and_clearing_with_what_is_learned_agree_with_brute_force(void **state)
+{
+    (void)state;
+    crossings_agree(3, true, 200, 60, 8);
 }
 
 static void test_the_crossing_of_a_silent_customer_is_the_models_minute(void **state)
@@ -670,7 +761,10 @@ int main(void)
         cmocka_unit_test(test_without_warnings_the_risk_is_the_models),
         cmocka_unit_test(test_who_has_not_bought_has_no_risk),
         cmocka_unit_test(test_a_term_has_the_risk_of_its_renewal_until_it_ends),
+        cmocka_unit_test(test_what_is_learned_sums_to_the_logit_too_and_can_be_switched_off),
+        cmocka_unit_test(test_the_base_of_what_is_learned_is_the_risk_right_after_the_purchase),
         cmocka_unit_test(test_crossing_and_clearing_agree_with_brute_force),
+        cmocka_unit_test(test_crossing_and_clearing_with_what_is_learned_agree_with_brute_force),
         cmocka_unit_test(test_the_crossing_of_a_silent_customer_is_the_models_minute),
         cmocka_unit_test(test_a_warning_that_expires_clears_the_risk),
         cmocka_unit_test(test_the_crossing_is_the_risks_to_the_bit),
@@ -679,5 +773,5 @@ int main(void)
         cmocka_unit_test(test_clearing_knows_of_terms_and_of_nothing_bought),
         cmocka_unit_test(test_labels),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, defaults_in_force, NULL);
 }

@@ -166,12 +166,47 @@ static void test_old_texts_take_defaults_and_strange_ones_are_refused(void **sta
     }
 }
 
+static void test_learned_weights_come_back_and_damaged_ones_are_refused(void **state)
+{
+    struct params params, read;
+    struct report report;
+    struct arena arena;
+    struct span text;
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    params_default(&params);
+    params.insight.version = 7;
+    params.insight.learned = true;
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        params.insight.feature_weight[i] =
+            (i - 2) / 7.0; /* engagement's, the last, may not be negative */
+    for (int i = 0; i < WARNING_COUNT; i++)
+        params.insight.warning_weight[i] = -i / 3.0;
+    assert_null(insight_check(&params.insight));
+    assert_int_equal(params_encode(&params, &arena, &text), STATUS_OK);
+    assert_int_equal(params_decode(text, &read, &report), STATUS_OK);
+    assert_true(read.insight.learned);
+    assert_memory_equal(&read.insight, &params.insight, sizeof read.insight);
+    params.insight.warning_weight[3] = 0.5;
+    assert_int_equal(params_encode(&params, &arena, &text), STATUS_OK);
+    assert_int_equal(params_decode(text, &read, &report), STATUS_REJECT);
+    params.insight.warning_weight[3] = 0;
+    params.insight.feature_weight[FEATURE_SCALE] = -1;
+    assert_int_equal(params_encode(&params, &arena, &text), STATUS_OK);
+    assert_int_equal(params_decode(text, &read, &report), STATUS_REJECT);
+    assert_int_equal(params_decode(span_of("insight.features=1,2\n"), &read, &report),
+                     STATUS_REJECT);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parameters_come_back_bit_by_bit),
         cmocka_unit_test(test_each_parameter_is_in_the_fingerprint),
         cmocka_unit_test(test_an_insight_comes_back_with_its_names),
+        cmocka_unit_test(test_learned_weights_come_back_and_damaged_ones_are_refused),
         cmocka_unit_test(test_old_texts_take_defaults_and_strange_ones_are_refused),
     };
 
