@@ -34,8 +34,8 @@ static enum status fit_both(struct backtest *b, struct report *report)
     enum status status = STATUS_FATAL;
     if (cells_of_histories(b->buyers, b->told.customers, 1, &histories) == STATUS_OK &&
         cells_of_spend(b->buyers, b->told.customers, &spend) == STATUS_OK) {
-        const struct fit_problem buying = {b->model, 1, histories.cells, histories.count};
-        const struct fit_problem money = {FIT_GG, 1, spend.cells, spend.count};
+        const struct fit_problem buying = {b->model, 1, histories.cells, histories.count, NULL};
+        const struct fit_problem money = {FIT_GG, 1, spend.cells, spend.count, NULL};
         status = estimate_fit(&buying, &b->told.fit);
         if (status == STATUS_OK && spend.count > 0)
             status = estimate_fit(&money, &b->told.spend_fit);

@@ -11,6 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/kafka_client.h"
 #include "state/customer_codec.h"
+#include "state/proposal.h"
 
 #define DEFAULT_PATH "/etc/lifecycled/lifecycled.yaml"
 
@@ -161,8 +162,13 @@ enum status servers_redis(struct servers *s, struct report *report)
     if (s->client)
         return STATUS_OK;
     enum status status = redis_client_open(&s->redis_options, &s->client, report);
+    if (status != STATUS_OK)
+        return status;
+    s->redis = redis_client_port(s->client);
+    struct insight newest;
+    status = proposal_load(&s->redis, s->config.app, &s->config.params.insight, &newest, report);
     if (status == STATUS_OK)
-        s->redis = redis_client_port(s->client);
+        params_learn(&s->config.params, &newest);
     return status;
 }
 

@@ -44,7 +44,7 @@ enum status servers_customer(struct servers *servers, struct span id, struct cus
 enum status servers_walk(struct servers *servers, walk_each_fn *each, void *self,
                          struct report *report) LC_CHECKED;
 
-/* Connected when OK. */
+/* Connected when OK, and config.params has the newest insight over it. */
 enum status servers_redis(struct servers *servers, struct report *report) LC_CHECKED;
 /* Sets servers->partitions, asking Kafka. */
 enum status servers_partitions(struct servers *servers, struct report *report) LC_CHECKED;

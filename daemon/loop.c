@@ -26,6 +26,7 @@ struct loop {
     struct runner_view *admin_views; /* of the admin's */
     struct metrics_input figures;    /* start time */
     struct admin *admin;
+    struct learner *learner;
     struct notify notify;
     int signals;
     int64_t began_ms, stop_at_ms; /* mono; stop_at_ms 0: not stopping */
@@ -47,18 +48,83 @@ static void look(const struct loop *loop, struct runner_view *views, struct heal
               ret_health);
 }
 
+/* --- the learner, in its thread --- */
+
+static enum status learner_connect(void *self, struct redis *ret_redis, struct report *report)
+{
+    const struct learner_options *options = &((struct loop *)self)->options->learner;
+
+    return options->connect(options->self, ret_redis, report);
+}
+
+static void learner_disconnect(void *self)
+{
+    const struct learner_options *options = &((struct loop *)self)->options->learner;
+
+    options->disconnect(options->self);
+}
+
+static int32_t learner_partitions(void *self)
+{
+    const struct learner_options *options = &((struct loop *)self)->options->learner;
+
+    return options->partitions(options->self);
+}
+
+static bool learner_owns(void *self)
+{
+    const struct loop *loop = self;
+
+    for (int i = 0; i < loop->options->workers; i++)
+        if (runner_live(loop->runners[i], 0))
+            return true;
+    return false;
+}
+
+static void learner_known(void *self, struct insight *ret_insight)
+{
+    const struct loop *loop = self;
+
+    insight_init(ret_insight);
+    for (int i = 0; i < loop->options->workers; i++) {
+        struct insight one;
+
+        runner_insight(loop->runners[i], &one);
+        if (insight_newer(&one, ret_insight))
+            *ret_insight = one;
+    }
+}
+
+static bool start_learner(struct loop *loop)
+{
+    struct learner_options options = loop->options->learner;
+
+    options.self = loop;
+    options.connect = learner_connect;
+    options.disconnect = learner_disconnect;
+    options.partitions = learner_partitions;
+    options.owns = learner_owns;
+    options.known = learner_known;
+    loop->learner = learner_start(&options);
+    return loop->learner != NULL;
+}
+
 /* --- pages, in the admin's thread --- */
 
 static void page_metrics(void *self, FILE *out)
 {
     struct loop *loop = self;
     struct metrics_input input = loop->figures;
+    struct learner_view learned;
     struct health health;
 
     look(loop, loop->admin_views, &health);
     input.views = loop->admin_views;
     input.health = &health;
     input.now_ms = now_ms(loop);
+    learner_view(loop->learner, &learned);
+    input.learned = &learned;
+    input.wall_ms = clock_wall_ms(&loop->options->clock);
     metrics_process(&input);
     metrics_write(out, &input);
 }
@@ -263,6 +329,7 @@ static bool start_runners(struct loop *loop)
 static void close_loop(struct loop *loop)
 {
     admin_close(loop->admin);
+    learner_stop(loop->learner);
     if (!all_ended(loop)) {
         /* A call into a library that does not return: nothing is lost by leaving (the protocol is
          * made for kill -9), but joining would wait for it. */
@@ -299,6 +366,7 @@ int loop_run(const struct loop_options *options)
     notify_init(&loop.notify);
     loop.began_ms = now_ms(&loop);
     MUST(start_runners(&loop));
+    MUST(start_learner(&loop));
     if (wait_admin(&loop, &report) != STATUS_OK) {
         log_report(LOG_LEVEL_ERROR, &report);
         begin_stop(&loop, report.text, EXIT_CONFIG);

@@ -7,6 +7,7 @@
 #define LC_DAEMON_LOOP_H
 
 #include "daemon/admin.h"
+#include "daemon/learner.h"
 #include "daemon/runner.h"
 
 struct loop_options {
@@ -16,6 +17,8 @@ struct loop_options {
     const char *listen;        /* of the admin; "": none */
     const char *kafka_library; /* version, for build_info */
     int stop_ms;
+    /* With connections and settings; who owns what and what is known is the loop's to tell. */
+    struct learner_options learner;
     void *self; /* of the functions below */
     /* Token of the admin, read anew; see wiring_token. */
     enum status (*token)(void *self, const char **ret_token, struct report *report);

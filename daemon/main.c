@@ -210,6 +210,7 @@ static int run(const struct arguments *arguments, const struct config *config)
             .listen = config->http_listen,
             .kafka_library = kafka_conf_library(),
             .stop_ms = STOP_MS,
+            .learner = wiring_learner(wiring),
             .self = wiring,
             .token = token_of,
             .redis = wiring_redis,

@@ -191,6 +191,50 @@ static void put_partitions(FILE *out, const struct metrics_input *in)
     }
 }
 
+static void put_lessons(FILE *out, const struct learner_view *learned)
+{
+    const struct learn_lesson *buying = &learned->lessons[LEARN_BUYING];
+    const char *name = begin(out, METRIC_insight_fit);
+
+    for (int i = 0; learned->judged && i < LEARN_SUBJECTS; i++)
+        for (int outcome = LEARN_TAKEN; outcome <= LEARN_WORSE; outcome++)
+            fprintf(out, "%s{model=\"%s\",outcome=\"%s\"} %d\n", name,
+                    fit_name(learned->lessons[i].fit.model),
+                    learn_outcome_name((enum learn_outcome)outcome),
+                    learned->lessons[i].outcome == (enum learn_outcome)outcome);
+    name = begin(out, METRIC_insight_log_loss);
+    if (learned->judged && buying->loss > 0)
+        fprintf(out, "%s{parameters=\"fitted\"} %.15g\n%s{parameters=\"before\"} %.15g\n", name,
+                buying->loss, name, buying->loss_in_force);
+}
+
+static void put_insight(FILE *out, const struct metrics_input *in)
+{
+    const struct learner_view *learned = in->learned;
+    const struct insight *insight = &learned->insight;
+    const bool known = insight->version > 0;
+    const char *name;
+
+    fprintf(out, "%s %u\n", begin(out, METRIC_insight_version), (unsigned)insight->version);
+    name = begin(out, METRIC_insight_age_seconds);
+    if (known)
+        fprintf(out, "%s %.3f\n", name, (double)(in->wall_ms - insight->made_ms) / 1000);
+    fprintf(out, "%s %" PRId64 "\n", begin(out, METRIC_insight_buyers), insight->buyers);
+    name = begin(out, METRIC_insight_gini);
+    if (known)
+        fprintf(out, "%s{of=\"value\"} %.15g\n%s{of=\"revenue\"} %.15g\n", name,
+                insight->value_gini, name, insight->revenue_gini);
+    name = begin(out, METRIC_insight_top20_share);
+    if (known)
+        fprintf(out, "%s{of=\"value\"} %.15g\n%s{of=\"revenue\"} %.15g\n", name,
+                insight->value_top20, name, insight->revenue_top20);
+    fprintf(out, "%s %" PRIu64 "\n", begin(out, METRIC_insight_surveys_total), learned->surveys);
+    fprintf(out, "%s %" PRIu64 "\n", begin(out, METRIC_insight_survey_failures_total),
+            learned->failures);
+    fprintf(out, "%s %.3f\n", begin(out, METRIC_insight_survey_seconds), learned->survey_s);
+    put_lessons(out, learned);
+}
+
 void metrics_write(FILE *out, const struct metrics_input *input)
 {
     put_process(out, input);
@@ -199,6 +243,7 @@ void metrics_write(FILE *out, const struct metrics_input *input)
     put_latency(out, input);
     put_memory(out, input);
     put_partitions(out, input);
+    put_insight(out, input);
 }
 
 void metrics_process(struct metrics_input *input)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "daemon/health.h"
+#include "daemon/learner.h"
 
 struct metrics_input {
     const struct runner_view *views;
@@ -15,6 +16,8 @@ struct metrics_input {
     double start_time_s, cpu_s;
     uint64_t resident_bytes, heap_bytes;
     int64_t now_ms; /* mono, as of the views */
+    const struct learner_view *learned;
+    int64_t wall_ms;
 };
 
 void metrics_write(FILE *out, const struct metrics_input *input);

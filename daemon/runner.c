@@ -289,6 +289,25 @@ void runner_view(struct runner *runner, struct runner_view *ret_view)
         ret_view->alive_ms = ret_view->stats.progress_ms;
 }
 
+bool runner_live(struct runner *runner, int32_t partition)
+{
+    bool live;
+
+    (void)pthread_mutex_lock(&runner->lock);
+    live = runner->worker && worker_live(runner->worker, partition);
+    (void)pthread_mutex_unlock(&runner->lock);
+    return live;
+}
+
+void runner_insight(struct runner *runner, struct insight *ret_insight)
+{
+    insight_init(ret_insight);
+    (void)pthread_mutex_lock(&runner->lock);
+    if (runner->worker)
+        worker_insight(runner->worker, ret_insight);
+    (void)pthread_mutex_unlock(&runner->lock);
+}
+
 void runner_reload(struct runner *runner)
 {
     atomic_store(&runner->reload, true);

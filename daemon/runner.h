@@ -55,6 +55,9 @@ struct runner;
 /* Starts the thread. NULL: no memory or threads. `clock` is copied. */
 struct runner *runner_start(int index, struct runner_ports ports, struct clock clock);
 void runner_view(struct runner *runner, struct runner_view *ret_view);
+/* Of the worker of now; see worker.h. Without one: false, version 0. */
+bool runner_live(struct runner *runner, int32_t partition);
+void runner_insight(struct runner *runner, struct insight *ret_insight);
 void runner_reload(struct runner *runner);
 /* Ask it to stop; runner_ended tells when it has. */
 void runner_stop(struct runner *runner, int timeout_ms);

@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "pipeline/kafka_sink.h"
 #include "pipeline/kafka_source.h"
+#include "state/proposal.h"
 #include "state/redis_client.h"
 #include "state/store.h"
 
@@ -49,8 +50,8 @@ struct wiring {
     struct decode_alias aliases[CONFIG_ALIASES_MAX];
     atomic_int partitions; /* of the input topic; 0 unknown */
     struct secret admin_token;
-    struct wired page; /* its Redis options; index −1 */
-    struct redis_client *page_client;
+    struct wired page, learner; /* their Redis options */
+    struct redis_client *page_client, *learner_client;
     struct wired *workers; /* config->workers */
 };
 
@@ -222,6 +223,7 @@ static void fill_worker(struct wired *wired)
         .lazy_commit_ms = config->batch_lazy_commit_ms,
         .batch_arena_max = (size_t)config->batch_bytes_max,
         .poll_ms = (int)config->batch_poll_ms,
+        .look_ms = config->insight_look_ms,
         .continue_after_loss = config->continue_after_loss,
         .tombstone_deletes = config->events_tombstone_deletes,
         .input_topic = config->kafka_input_topic,
@@ -398,14 +400,30 @@ enum status wiring_redis(void *self, struct report *report)
     return status;
 }
 
+/* The configured parameters with the newest insight over them. */
+static enum status learned_params(struct wiring *wiring, struct params *ret_params,
+                                  struct report *report)
+{
+    struct redis redis = redis_client_port(wiring->page_client);
+    struct insight newest;
+    enum status status;
+
+    *ret_params = wiring->config->params;
+    status = proposal_load(&redis, wiring->config->app, &ret_params->insight, &newest, report);
+    if (status == STATUS_OK)
+        params_learn(ret_params, &newest);
+    return status;
+}
+
 enum status wiring_customer(void *self, struct span id, char *buffer, size_t cap, size_t *ret_len,
                             struct report *report)
 {
     struct wiring *wiring = self;
     struct clock clock = clock_system();
+    struct params params;
     struct customer_page page = {
         .app = wiring->config->app,
-        .params = &wiring->config->params,
+        .params = &params,
         .partitions = atomic_load(&wiring->partitions),
         .crc32 = wiring->config->kafka_partitioner == CONFIG_PARTITIONER_CRC32,
         .event_clock = wiring->config->params.clock == FOLD_CLOCK_EVENT,
@@ -421,10 +439,59 @@ enum status wiring_customer(void *self, struct span id, char *buffer, size_t cap
     if (status != STATUS_OK)
         return status;
     page.redis = redis_client_port(wiring->page_client);
-    status = customer_page_write(&page, id, buffer, cap, ret_len, report);
+    status = learned_params(wiring, &params, report);
+    if (status == STATUS_OK)
+        status = customer_page_write(&page, id, buffer, cap, ret_len, report);
     if (status != STATUS_OK && status != STATUS_GONE)
         close_page(wiring);
     return status;
+}
+
+/* --- the learner's view of Redis --- */
+
+static enum status learner_connect(void *self, struct redis *ret_redis, struct report *report)
+{
+    struct wiring *wiring = self;
+    enum status status = read_redis_password(&wiring->learner, report);
+
+    if (status == STATUS_OK)
+        status = redis_client_open(&wiring->learner.redis, &wiring->learner_client, report);
+    if (status == STATUS_OK)
+        *ret_redis = redis_client_port(wiring->learner_client);
+    return status;
+}
+
+static void learner_disconnect(void *self)
+{
+    struct wiring *wiring = self;
+
+    redis_client_close(wiring->learner_client);
+    wiring->learner_client = NULL;
+}
+
+static int32_t learner_partitions(void *self)
+{
+    struct wiring *wiring = self;
+
+    return atomic_load(&wiring->partitions);
+}
+
+struct learner_options wiring_learner(struct wiring *wiring)
+{
+    const struct config *config = wiring->config;
+
+    return (struct learner_options){
+        .app = config->app,
+        .params = &config->params,
+        .clock = clock_system(),
+        .every_ms = config->insight_every_ms,
+        .look_ms = config->insight_look_ms,
+        .buyers_min = config->insight_buyers_min,
+        .self = wiring,
+        .connect = learner_connect,
+        .disconnect = learner_disconnect,
+        .partitions = learner_partitions,
+    };
 }
 
 /* --- life --- */
@@ -438,8 +505,9 @@ static enum status fill(struct wiring *wiring, struct report *report)
     for (size_t i = 0; i < config->type_alias_count; i++)
         wiring->aliases[i] = (struct decode_alias){.from = config->type_aliases[i].from,
                                                    .to = config->type_aliases[i].to};
-    wiring->page.wiring = wiring;
+    wiring->page.wiring = wiring->learner.wiring = wiring;
     fill_redis(&wiring->page);
+    fill_redis(&wiring->learner);
     for (int64_t i = 0; i < config->workers; i++) {
         struct wired *wired = &wiring->workers[i];
 
@@ -504,6 +572,9 @@ void wiring_close(struct wiring *wiring)
     redis_client_close(wiring->page_client);
     secret_wipe(&wiring->page.redis_password);
     secret_wipe(&wiring->page.sentinel_password);
+    redis_client_close(wiring->learner_client);
+    secret_wipe(&wiring->learner.redis_password);
+    secret_wipe(&wiring->learner.sentinel_password);
     secret_wipe(&wiring->admin_token);
     free(wiring->workers);
     free(wiring);

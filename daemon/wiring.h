@@ -5,6 +5,7 @@
 #define LC_DAEMON_WIRING_H
 
 #include "config/config.h"
+#include "daemon/learner.h"
 #include "daemon/runner.h"
 
 struct wiring;
@@ -17,6 +18,8 @@ enum status wiring_open(const struct config *config, const char *embedded_broker
 void wiring_close(struct wiring *wiring); /* after the runners; accepts NULL */
 
 struct runner_ports wiring_ports(struct wiring *wiring);
+/* Settings and the connection of the learner's thread; owns and known are not set. */
+struct learner_options wiring_learner(struct wiring *wiring);
 /* The admin's token, read anew; NULL: none. Valid until the next call. REJECT: configured but
  * unreadable. */
 enum status wiring_token(struct wiring *wiring, const char **ret_token,

@@ -86,7 +86,7 @@ static enum status walk_buckets(struct tour *tour, struct report *report)
             tries = 0;
             origin++;
         }
-        if (status == STATUS_OK && walk->pause && walk->pause(walk->self) != STATUS_OK) {
+        if (status == STATUS_OK && walk->pause && walk->pause(walk->pause_self) != STATUS_OK) {
             report_set(report, "interrupted", "stopped before the end");
             status = STATUS_REJECT;
         }

@@ -16,10 +16,11 @@ struct walk {
     const char *app;
     int32_t partitions; /* of the input topic */
     walk_each_fn *each;
+    void *self; /* of each */
     /* Called between two buckets: where to be slow. Anything but OK ends the walk. NULL: at full
      * speed. */
-    enum status (*pause)(void *self);
-    void *self; /* of both */
+    enum status (*pause)(void *pause_self);
+    void *pause_self;
 };
 
 /* Partitions without a state are passed over. RETRY: Redis does not answer. REJECT: a record is

@@ -127,6 +127,11 @@ double fit_loglik(const struct fit_problem *problem, const double u[], double re
         const bool reached = fabs(outside[i]) < WALL_REACH;
         loglik -= customers * WALL * outside[i] * outside[i];
         ret_gradient[i] = (reached ? sum[i] * theta[i] : 0) - 2 * customers * WALL * outside[i];
+        if (problem->prior != NULL) {
+            const double off = u[i] - problem->prior->u[i];
+            loglik -= problem->prior->weight / 2 * off * off;
+            ret_gradient[i] -= problem->prior->weight * off;
+        }
     }
     return loglik;
 }

@@ -42,19 +42,26 @@ struct fit_cell {
     bool gone;
 };
 
+/* A weak opinion held before looking: −weight/2·Σ (u − prior)² on the summed ln L, u in ln θ. */
+struct fit_prior {
+    double u[FIT_PARAMS_MAX];
+    double weight; /* 1/σ² */
+};
+
 struct fit_problem {
     enum fit_model model;
     double unit_days; /* 1 or 7: what one unit of h is; bounds of time scales follow it */
     const struct fit_cell *cells;
     size_t count;
+    const struct fit_prior *prior; /* NULL: none */
 };
 
 /* Where a climb starts, in ln θ: moments of the cells; attempt 0, 1, … start elsewhere. */
 #define FIT_STARTS 3
 void fit_start(const struct fit_problem *problem, int attempt, double ret_u[FIT_PARAMS_MAX]);
 
-/* Σ count·ln L at θ = e^u and its derivatives in u. Outside the parameters' bounds a smooth wall is
- * subtracted, so that a climb cannot run away; finite for every finite u. */
+/* Σ count·ln L at θ = e^u, with the prior, and its derivatives in u. Outside the parameters' bounds
+ * a smooth wall is subtracted, so that a climb cannot run away; finite for every finite u. */
 double fit_loglik(const struct fit_problem *problem, const double u[], double ret_gradient[]);
 
 #define FIT_REPEATERS_MIN                                                                          \

@@ -36,6 +36,11 @@ bool insight_name_category(struct insight *insight, int bit, const char name[INS
     return true;
 }
 
+static bool is_share(double share)
+{
+    return share >= 0 && share <= 1;
+}
+
 static bool usable(double parameter)
 {
     return isfinite(parameter) && parameter > 0 && parameter <= 1e12;
@@ -75,6 +80,9 @@ const char *insight_check(const struct insight *insight)
     for (int i = 1; i < INSIGHT_CUTS; i++)
         if (insight->value_cut_minor[i] < insight->value_cut_minor[i - 1])
             return "the value cuts do not ascend";
+    if (!is_share(insight->value_gini) || !is_share(insight->value_top20) ||
+        !is_share(insight->revenue_gini) || !is_share(insight->revenue_top20))
+        return "a share of the population is out of range";
     for (int i = 0; i < INSIGHT_CATEGORIES; i++)
         if (insight->category_next[i] >= INSIGHT_CATEGORIES || insight->category_share[i] > 1000)
             return "a category bought next is out of range";

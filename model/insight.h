@@ -19,11 +19,13 @@
 
 struct insight {
     uint32_t version; /* counts up; 0: none yet (nobody has a tier, the shipped priors hold) */
-    int64_t made_ms;  /* wall clock */
+    int64_t made_ms;  /* as of when, by the clock the fold uses */
 
     /* population of buyers: docs/MODELS.md, "Value" */
     int64_t buyers;
     int64_t value_cut_minor[INSIGHT_CUTS]; /* ascending; meaningful when buyers > 0 */
+    /* how unevenly value and revenue are spread: Gini, and the share of the top 20 % */
+    double value_gini, value_top20, revenue_gini, revenue_top20;
     int64_t gap_ms; /* median of the customers' own mean gaps; 0: unknown, stage.population_gap */
 
     /* fitted models, in place of the configuration's where `fitted_*` says so; units of params.def

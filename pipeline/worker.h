@@ -157,6 +157,8 @@ void worker_close(struct worker *worker); /* accepts NULL */
 
 /* Safe from another thread: copies under a lock taken only here and once a step. */
 void worker_stats(struct worker *worker, struct worker_stats *ret_stats);
+/* Does this worker own the partition, and is it past its replay? */
+bool worker_live(struct worker *worker, int32_t partition);
 /* The newest insight this worker knows: proposed, or found in force in a partition. */
 void worker_insight(struct worker *worker, struct insight *ret_insight);
 size_t worker_partitions(struct worker *worker, struct partition_status *ret_statuses, size_t cap);

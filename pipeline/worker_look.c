@@ -48,6 +48,17 @@ void worker_look(struct worker *worker)
     worker->look_refused = status == STATUS_REJECT;
 }
 
+bool worker_live(struct worker *worker, int32_t partition)
+{
+    bool live = false;
+    pthread_mutex_lock(&worker->lock);
+    for (size_t i = 0; i < worker->status_count; i++)
+        if (worker->statuses[i].partition == partition)
+            live = worker->statuses[i].phase == PARTITION_LIVE;
+    pthread_mutex_unlock(&worker->lock);
+    return live;
+}
+
 void worker_insight(struct worker *worker, struct insight *ret_insight)
 {
     pthread_mutex_lock(&worker->lock);

@@ -84,6 +84,7 @@ enum insight_line {
     LINE_MADE,
     LINE_BUYERS,
     LINE_CUTS,
+    LINE_SPREAD,
     LINE_GAP,
     LINE_MBG,
     LINE_GG,
@@ -98,6 +99,7 @@ static const char *const insight_names[INSIGHT_LINES] = {[LINE_VERSION] = "insig
                                                          [LINE_MADE] = "insight.made",
                                                          [LINE_BUYERS] = "insight.buyers",
                                                          [LINE_CUTS] = "insight.cuts",
+                                                         [LINE_SPREAD] = "insight.spread",
                                                          [LINE_GAP] = "insight.gap",
                                                          [LINE_MBG] = "insight.mbg",
                                                          [LINE_GG] = "insight.gg",
@@ -163,6 +165,8 @@ static void format_insight(const struct insight *insight, struct text *text)
     const double mbg[] = {insight->mbg_r, insight->mbg_alpha, insight->mbg_a, insight->mbg_b};
     const double gg[] = {insight->gg_p, insight->gg_q, insight->gg_gamma};
     const double sbg[] = {insight->sbg_alpha, insight->sbg_beta};
+    const double spread[] = {insight->value_gini, insight->value_top20, insight->revenue_gini,
+                             insight->revenue_top20};
     int64_t next[INSIGHT_CATEGORIES * NEXT_PARTS];
     int parts = 0;
 
@@ -172,6 +176,7 @@ static void format_insight(const struct insight *insight, struct text *text)
     line_whole(text, insight_names[LINE_MADE], insight->made_ms);
     line_whole(text, insight_names[LINE_BUYERS], insight->buyers);
     line_wholes(text, insight_names[LINE_CUTS], insight->value_cut_minor, INSIGHT_CUTS);
+    line_reals(text, insight_names[LINE_SPREAD], spread, 4);
     line_whole(text, insight_names[LINE_GAP], insight->gap_ms);
     if (insight->fitted_mbg)
         line_reals(text, insight_names[LINE_MBG], mbg, 4);
@@ -394,6 +399,8 @@ static bool read_insight(enum insight_line which, struct span value, struct insi
     double *const mbg[] = {&insight->mbg_r, &insight->mbg_alpha, &insight->mbg_a, &insight->mbg_b};
     double *const gg[] = {&insight->gg_p, &insight->gg_q, &insight->gg_gamma};
     double *const sbg[] = {&insight->sbg_alpha, &insight->sbg_beta};
+    double *const spread[] = {&insight->value_gini, &insight->value_top20, &insight->revenue_gini,
+                              &insight->revenue_top20};
     int64_t whole;
     int count;
 
@@ -409,6 +416,8 @@ static bool read_insight(enum insight_line which, struct span value, struct insi
         return text_i64_parse(value, &insight->buyers) == STATUS_OK;
     case LINE_CUTS:
         return read_wholes(value, INSIGHT_CUTS, INSIGHT_CUTS, insight->value_cut_minor, &count);
+    case LINE_SPREAD:
+        return read_reals(value, 4, spread);
     case LINE_GAP:
         return text_i64_parse(value, &insight->gap_ms) == STATUS_OK;
     case LINE_MBG:

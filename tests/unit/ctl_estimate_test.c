@@ -26,7 +26,7 @@ static void check_cohort(const double left[8], double alpha, double beta, double
     for (int i = 0; i < 7; i++)
         cells[i] = (struct fit_cell){.count = left[i] - left[i + 1], .h = {.x = i}, .gone = true};
     cells[7] = (struct fit_cell){.count = left[7], .h = {.x = 7}};
-    const struct fit_problem problem = {FIT_SBG, 1, cells, COUNT(cells)};
+    const struct fit_problem problem = {FIT_SBG, 1, cells, COUNT(cells), NULL};
     assert_int_equal(estimate_fit(&problem, &result), STATUS_OK);
     assert_int_equal(result.verdict, FIT_OK);
     assert_true(fabs(result.theta[0] - alpha) < 0.0005);
@@ -52,7 +52,7 @@ static void test_dropout_that_is_not_there_is_refused(void **state)
             (struct fit_cell){.count = count, .h = {.x = x, .t_x = 300.0 * x / (x + 1), .T = 300}};
         count = floor(count * 0.6);
     }
-    const struct fit_problem problem = {FIT_MBG, 1, cells, COUNT(cells)};
+    const struct fit_problem problem = {FIT_MBG, 1, cells, COUNT(cells), NULL};
     struct fit_result result;
     assert_int_equal(estimate_fit(&problem, &result), STATUS_OK);
     assert_int_equal(result.verdict, FIT_NO_DROPOUT);
@@ -125,10 +125,11 @@ static void test_cdnow_ends_at_the_published_parameters(void **state)
     assert_int_equal(cells_of_histories(buyers, count, 7, &histories), STATUS_OK);
     assert_int_equal(cells_of_spend(buyers, count, &spend), STATUS_OK);
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct fit_problem problem = {rows[i].model, 7, histories.cells, histories.count};
+        const struct fit_problem problem = {rows[i].model, 7, histories.cells, histories.count,
+                                            NULL};
         check_cdnow(&problem, rows[i].theta, 0.001, rows[i].loglik);
     }
-    const struct fit_problem money = {FIT_GG, 1, spend.cells, spend.count};
+    const struct fit_problem money = {FIT_GG, 1, spend.cells, spend.count, NULL};
     check_cdnow(&money, (double[]){6.25, 3.74, 15.44}, 0.01, 0);
     cells_close(&histories);
     cells_close(&spend);

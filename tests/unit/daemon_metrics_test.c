@@ -11,6 +11,7 @@
 #include "daemon/metrics.h"
 
 static struct runner_view views[2];
+static struct learner_view learned;
 
 static char *render(void)
 {
@@ -19,7 +20,9 @@ static char *render(void)
                                   .view_count = 2,
                                   .health = &health,
                                   .kafka_library = "2.0.2",
-                                  .now_ms = 5000};
+                                  .now_ms = 5000,
+                                  .learned = &learned,
+                                  .wall_ms = 90000};
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);

@@ -139,7 +139,7 @@ static void test_standard_errors_invert_the_curvature(void **state)
 static enum fit_verdict verdict_of(enum fit_model model, const struct fit_cell *cells, size_t count,
                                    const double u[], double loglik_nbd)
 {
-    const struct fit_problem problem = {model, 1, cells, count};
+    const struct fit_problem problem = {model, 1, cells, count, NULL};
     struct fit_result result;
     fit_judge(&problem, u, loglik_nbd, &result);
     return result.verdict;
