@@ -59,7 +59,8 @@ static int write_config(const struct demo *d)
             "clock: event\n"
             "redis:\n  address: unix:%s\n"
             "alerts:\n  late_max: 36500d # the simulated years are long ago: tell all the same\n"
-            "http:\n  listen: \"\"\n",
+            "http:\n  listen: \"\"\n"
+            "insight:\n  every: 30d # a month passes in a second\n  look: 200ms\n",
             d->socket_path);
     return fclose(file) == 0
                ? CTL_OK
