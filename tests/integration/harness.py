@@ -147,6 +147,7 @@ class World:
             "redis": {"address": self.redis.address},
             "alerts": {"late_max": "36500d"},
             "http": {"listen": ""},
+            "insight": {"every": "0s"},  # only when asked: figures stay those of the shipped parameters
         }
         for layer in (self.settings, more):
             for key, value in layer.items():
