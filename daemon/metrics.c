@@ -181,7 +181,8 @@ static void put_partitions(FILE *out, const struct metrics_input *in)
                         in->views[i].partitions[j].partition,
                         health_phase_label((enum partition_phase)phase),
                         in->views[i].partitions[j].phase == (enum partition_phase)phase);
-    for (int metric = METRIC_partition_lag_events; metric < METRIC_COUNT; metric++) {
+    for (int metric = METRIC_partition_lag_events;
+         metric <= METRIC_partition_backup_timestamp_seconds; metric++) {
         name = begin(out, (enum metric)metric);
         for (size_t i = 0; i < in->view_count; i++)
             for (size_t j = 0; j < in->views[i].partition_count; j++)

@@ -128,6 +128,25 @@ static void add_categories(struct histories *h, uint64_t categories)
     }
 }
 
+static void add_name(struct histories *h, const char name[INSIGHT_NAME_MAX])
+{
+    const struct span text = {name, strnlen(name, INSIGHT_NAME_MAX)};
+    struct histories_name *names;
+    int i = 0;
+
+    _Static_assert(INSIGHT_NAME_MAX == CUSTOMER_TEXT_MAX, "a name fits");
+    if (text.len == 0)
+        return;
+    names = h->names[customer_category_bit(text)];
+    while (i < HISTORIES_NAMES_MAX && names[i].count > 0 &&
+           memcmp(names[i].name, name, INSIGHT_NAME_MAX) != 0)
+        i++;
+    if (i == HISTORIES_NAMES_MAX)
+        return;
+    memcpy(names[i].name, name, INSIGHT_NAME_MAX);
+    names[i].count++;
+}
+
 enum status histories_add(struct histories *histories, const struct customer *customer)
 {
     enum status buying, window, spend;
@@ -137,6 +156,7 @@ enum status histories_add(struct histories *histories, const struct customer *cu
         return STATUS_OK;
     histories->buyers++;
     add_categories(histories, customer->categories);
+    add_name(histories, customer->category);
     if (customer->purchase_days > 1) {
         histories->repeaters++;
         spread_add(&histories->gaps, (int64_t)(customer->last_day - customer->first_day) *

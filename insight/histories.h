@@ -11,6 +11,12 @@
 #include "model/fit.h"
 
 #define HISTORIES_RENEWALS_MAX 200
+#define HISTORIES_NAMES_MAX    8
+
+struct histories_name {
+    char name[INSIGHT_NAME_MAX]; /* zero padded; empty: free */
+    int64_t count;
+};
 
 struct histories {
     int32_t day;         /* as of the end of this UTC day */
@@ -24,6 +30,8 @@ struct histories {
     struct spread gaps; /* own mean gap of customers with two purchase days or more, ms */
     int64_t bought[INSIGHT_CATEGORIES];
     int64_t bought_both[INSIGHT_CATEGORIES][INSIGHT_CATEGORIES];
+    /* Names customers bought last, by their bit; the first few of each bit are counted. */
+    struct histories_name names[INSIGHT_CATEGORIES][HISTORIES_NAMES_MAX];
 };
 
 /* Empty, for histories as of at_ms and a window of horizon_ms before it. */

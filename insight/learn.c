@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "insight/estimate.h"
@@ -166,6 +167,25 @@ static void learn_categories(const struct histories *histories, struct insight *
     }
 }
 
+/* The most frequent name of each bit; of equals the first by the alphabet. */
+static void learn_names(const struct histories *histories, struct insight *insight)
+{
+    for (int bit = 0; bit < INSIGHT_CATEGORIES; bit++) {
+        const struct histories_name *best = &histories->names[bit][0];
+
+        for (int i = 1; i < HISTORIES_NAMES_MAX; i++) {
+            const struct histories_name *one = &histories->names[bit][i];
+
+            if (one->count > best->count || (one->count > 0 && one->count == best->count &&
+                                             memcmp(one->name, best->name, sizeof one->name) < 0))
+                best = one;
+        }
+        /* A name that cannot stand in an alert leaves the one known before. */
+        if (best->count > 0)
+            (void)insight_name_category(insight, bit, best->name);
+    }
+}
+
 enum status learn_from(const struct histories *histories, const struct params *params,
                        struct insight *insight, struct learn_lesson ret_lessons[LEARN_SUBJECTS])
 {
@@ -185,5 +205,6 @@ enum status learn_from(const struct histories *histories, const struct params *p
     if (histories->repeaters >= FIT_REPEATERS_MIN)
         insight->gap_ms = spread_quantile(&histories->gaps, 50);
     learn_categories(histories, insight);
+    learn_names(histories, insight);
     return STATUS_OK;
 }
