@@ -95,19 +95,14 @@ enum insight_line {
     LINE_WARNINGS,
     INSIGHT_LINES
 };
-static const char *const insight_names[INSIGHT_LINES] = {[LINE_VERSION] = "insight.version",
-                                                         [LINE_MADE] = "insight.made",
-                                                         [LINE_BUYERS] = "insight.buyers",
-                                                         [LINE_CUTS] = "insight.cuts",
-                                                         [LINE_SPREAD] = "insight.spread",
-                                                         [LINE_GAP] = "insight.gap",
-                                                         [LINE_MBG] = "insight.mbg",
-                                                         [LINE_GG] = "insight.gg",
-                                                         [LINE_SBG] = "insight.sbg",
-                                                         [LINE_NEXT] = "insight.next",
-                                                         [LINE_NAMES] = "insight.names",
-                                                         [LINE_FEATURES] = "insight.features",
-                                                         [LINE_WARNINGS] = "insight.warnings"};
+static const char *const insight_names[INSIGHT_LINES] = {
+    [LINE_VERSION] = "insight.version",  [LINE_MADE] = "insight.made",
+    [LINE_BUYERS] = "insight.buyers",    [LINE_CUTS] = "insight.cuts",
+    [LINE_SPREAD] = "insight.spread",    [LINE_GAP] = "insight.gap",
+    [LINE_MBG] = "insight.mbg",          [LINE_GG] = "insight.gg",
+    [LINE_SBG] = "insight.sbg",          [LINE_NEXT] = "insight.next",
+    [LINE_NAMES] = "insight.names",      [LINE_FEATURES] = "insight.features",
+    [LINE_WARNINGS] = "insight.warnings"};
 #define NEXT_PARTS 3 /* category, the one bought with it, share */
 
 static void line_wholes(struct text *text, const char *name, const int64_t *values, int count)
