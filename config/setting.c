@@ -68,6 +68,7 @@ const struct setting_group setting_groups[] = {
     {"rules", "Alert kinds"},
     {"tiers", "Tiers A, B, C, D by expected value"},
     {"insight", "What is learned from the population of customers"},
+    {"upgrade", "While two versions run in one group"},
     {"alerts", "Alerts as they are written"},
     {"log", "Log"},
     {"http", "Metrics, health and customers over HTTP"},

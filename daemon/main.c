@@ -91,7 +91,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->embedded_address = optarg;
             break;
         case VERSION:
-            printf("lifecycled %s (librdkafka %s)\n", LC_VERSION, kafka_conf_library());
+            printf("lifecycled %s (fold level %d, librdkafka %s)\n", LC_VERSION, FOLD_LEVEL,
+                   kafka_conf_library());
             return EXIT_SUCCESS;
         case HELP:
         case 'h':

@@ -131,6 +131,9 @@ struct episode {
 };
 
 struct customer {
+#ifdef LC_FOLD_NEXT
+    uint32_t next_events; /* since fold level 2 */
+#endif
     /* time */
     int64_t
         now_ms; /* fold time: the newest event time or fired timer; INT64_MIN in an empty state */

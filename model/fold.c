@@ -241,6 +241,10 @@ void fold_rearm(struct customer *customer, int64_t watermark_ms, uint32_t params
     int64_t soonest_ms = watermark_ms > customer->now_ms ? watermark_ms : customer->now_ms + 1;
 
     (void)params;
+#ifdef LC_FOLD_NEXT
+    if (params->fold_level < 2) /* what a lower level does not know is gone */
+        customer->next_events = 0;
+#endif
     customer->params_version = params_version;
     if (customer->stage == STAGE_NONE)
         return;
@@ -344,5 +348,9 @@ enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
         judge_event(customer, event, params, effects);
     fold_timers(customer, watermark_ms > customer->now_ms ? watermark_ms : customer->now_ms,
                 event->record_ms, params, effects);
+#ifdef LC_FOLD_NEXT
+    if (params->fold_level >= 2)
+        customer->next_events++;
+#endif
     return FOLD_APPLIED;
 }

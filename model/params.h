@@ -9,6 +9,17 @@
 #include "model/currency.h"
 #include "model/insight.h"
 
+/* The newest level of the fold that this build knows. A level is a version of what the fold does
+ * and of what its records hold; a build knows all levels up to its own and behaves as `fold_level`
+ * says, so that daemons of two versions can share a group, and one can go back (docs/HACKING.md,
+ * docs/ OPERATIONS.md). LC_FOLD_NEXT makes a build of the version after this one, for drills: its
+ * level counts the events of a customer. */
+#ifdef LC_FOLD_NEXT
+#define FOLD_LEVEL 2
+#else
+#define FOLD_LEVEL 1
+#endif
+
 /* Types of params.def in C. */
 #define PARAM_C_FRACTION double
 #define PARAM_C_NUMBER   double

@@ -81,6 +81,12 @@ enum status batch_decode(struct batch *batch, struct batch_part *part, size_t co
 
 static enum status damaged(struct report *report, const char *why)
 {
+    if (why ==
+        customer_record_newer) { /* not for this build to give up: somebody else can read it */
+        report_set(report, PARTITION_VERSION_NEWER,
+                   "a customer's record in Redis cannot be read: %s; upgrade this one", why);
+        return STATUS_RETRY;
+    }
     report_set(report, "record-damaged", "a customer's record in Redis cannot be read: %s",
                why ? why : "unknown");
     return STATUS_GONE;

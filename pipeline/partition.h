@@ -18,6 +18,8 @@
 #include "pipeline/ports.h"
 
 #define PARTITION_TOKEN_MAX 64
+/* The problem of a partition whose state a newer version wrote. */
+#define PARTITION_VERSION_NEWER "version-newer"
 
 struct partition {
     int32_t number;

@@ -430,6 +430,22 @@ static enum status claim_finish(struct claim *claim)
     return STATUS_OK;
 }
 
+/* What a newer version folded stays untouched until this build is upgraded, or the newer one has
+ * gone back to a level known here. */
+static enum status claim_level(struct claim *claim)
+{
+    const struct partition *partition = claim->partition;
+    int64_t in_state = partition->present ? params_level_of(partition->meta.cfg) : 1;
+    int64_t in_k = claim->has_k ? params_level_of(partition->delivered.cfg) : 1;
+    if (in_state <= FOLD_LEVEL && in_k <= FOLD_LEVEL)
+        return STATUS_OK;
+    report_set(&claim->report, PARTITION_VERSION_NEWER,
+               "the state is of fold level %lld, this version knows %d: upgrade it, or set "
+               "upgrade.fold_level of the newer one back; until then the partition waits",
+               (long long)(in_state > in_k ? in_state : in_k), FOLD_LEVEL);
+    return STATUS_RETRY;
+}
+
 static enum status claim_decide(struct claim *claim)
 {
     struct partition *partition = claim->partition;
@@ -480,6 +496,8 @@ enum status partition_claim(struct partition *partition, struct ports *ports)
         status = claim_topics(&claim);
     if (status == STATUS_OK)
         status = claim_store(&claim);
+    if (status == STATUS_OK)
+        status = claim_level(&claim);
     if (status == STATUS_OK)
         status = claim_decide(&claim);
     if (status == STATUS_OK || partition->phase == PARTITION_STOPPED)

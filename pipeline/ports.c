@@ -26,7 +26,7 @@ bool ports_learn(struct ports *ports, const struct insight *insight)
         ports->params_text = kept;
         ports->params_text_len = text.len;
         ports->wanted = wanted;
-        params_text_fingerprint(text, ports->cfg);
+        params_text_fingerprint(text, wanted.fold_level, ports->cfg);
     }
     arena_fini(&arena);
     return kept != NULL;

@@ -45,7 +45,8 @@ static enum status probe(struct worker *worker, struct partition *partition, str
 {
     enum status status =
         store_load(partition->store, &partition->meta, NULL, 0, &worker->batch.arena, report);
-    if (status == STATUS_OK)
+    /* a record that cannot be read is no better because Redis answers: a batch carried ends it */
+    if (status == STATUS_OK && strcmp(partition->problem.code, PARTITION_VERSION_NEWER) != 0)
         partition_well(partition);
     return status;
 }

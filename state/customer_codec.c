@@ -499,6 +499,9 @@ static void pass_tier(struct pass *pass, struct customer *c)
     c->tier = (enum tier)pass_within(pass, c->tier, 0, 0, TIER_COUNT - 1);
     c->tier_since_ms = pass_time(pass, c->tier_since_ms, c->assessed_ms, INT64_MIN);
     c->tier_below_ms = pass_time(pass, c->tier_below_ms, c->assessed_ms, INT64_MAX);
+#ifdef LC_FOLD_NEXT
+    c->next_events = pass_u32(pass, c->next_events, 0);
+#endif
 }
 
 /* Costs of the bins: pairs of distance and cost, only where there is one; then the caps' times. */
@@ -577,6 +580,16 @@ __attribute__((flatten)) static void pack_items(struct output *output, const str
         msgpack_pack_int64(&packer, pass->item[i]);
 }
 
+/* The lowest version that can hold it. */
+static int64_t version_of(const struct customer *customer)
+{
+#ifdef LC_FOLD_NEXT
+    return customer->next_events > 0 ? 2 : 1;
+#endif
+    (void)customer;
+    return 1;
+}
+
 static void pack_header(struct output *output, struct pass *pass, const struct customer *customer)
 {
     msgpack_packer packer = {output, output_write};
@@ -584,7 +597,7 @@ static void pack_header(struct output *output, struct pass *pass, const struct c
     pass_time(pass, customer->now_ms, BASE_MS, INT64_MIN);
     pass_time(pass, customer->due_ms, customer->now_ms, INT64_MAX);
     msgpack_pack_array(&packer, 2 + (size_t)pass->count);
-    msgpack_pack_int64(&packer, CUSTOMER_RECORD_VERSION);
+    msgpack_pack_int64(&packer, version_of(customer));
     pack_items(output, pass);
 }
 
@@ -627,13 +640,17 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
 
 /* --- reading --- */
 
+const char customer_record_newer[] = "it was written by a newer version of lifecycled";
+
 static void read_header(struct mp_reader *reader, struct pass *pass, struct customer *customer)
 {
     uint32_t count = mp_read_array(reader);
     int64_t version = mp_read_i64(reader);
 
-    if (!reader->fault && version != CUSTOMER_RECORD_VERSION)
-        mp_fault(reader, "the record's version is unknown to this build");
+    if (!reader->fault && version > CUSTOMER_RECORD_VERSION)
+        mp_fault(reader, customer_record_newer);
+    if (version < 1)
+        mp_fault(reader, "the record has no version");
     if (count < 4 || count > 6)
         mp_fault(reader, "the record's header is malformed");
     pass->left = count < 4 ? 0 : count - 2;

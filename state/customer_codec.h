@@ -9,14 +9,22 @@
 #include "model/customer.h"
 #include "model/ledger.h"
 
+/* The newest version this build writes. A record is of the lowest version that can hold it, so that
+ * an older build reads whatever makes no use of what came later. */
+#ifdef LC_FOLD_NEXT
+#define CUSTOMER_RECORD_VERSION 2
+#else
 #define CUSTOMER_RECORD_VERSION 1
-#define CUSTOMER_RECORD_MAX     4096 /* bytes; asserted by construction */
-#define LEDGER_RECORD_MAX       (16 + LEDGER_ORDERS_MAX * 8 + LEDGER_EVENTS_MAX * 8)
+#endif
+#define CUSTOMER_RECORD_MAX 4096 /* bytes; asserted by construction */
+#define LEDGER_RECORD_MAX   (16 + LEDGER_ORDERS_MAX * 8 + LEDGER_EVENTS_MAX * 8)
 
 /* Into the arena. FULL: arena. */
 enum status customer_encode(const struct customer *customer, struct arena *arena,
                             struct span *ret_record) LC_CHECKED;
-/* REJECT with a constant reason: damaged, or of a version this build does not know. */
+/* REJECT with a constant reason: damaged, or of a version this build does not know: then the reason
+ * is customer_record_newer, and the record is none to be given up. */
+extern const char customer_record_newer[];
 enum status customer_decode(struct span record, struct customer *ret_customer,
                             const char **ret_why) LC_CHECKED;
 /* due_ms without decoding the rest; INT64_MIN when damaged (sweep it and find out). */

@@ -90,13 +90,17 @@ enum status ledger_decode(struct span record, uint32_t extra, struct arena *aren
     struct span orders = SPAN_ABSENT, events = SPAN_ABSENT;
     struct ledger ledger = {0};
     struct mp_reader reader;
+    int64_t version;
 
     mp_reader_init(&reader, record);
     if (record.len > 0) {
         if (mp_read_array(&reader) != 3)
             mp_fault(&reader, "the ledger is no list of three");
-        if (mp_read_i64(&reader) != LEDGER_VERSION)
-            mp_fault(&reader, "the ledger's version is unknown to this build");
+        version = mp_read_i64(&reader);
+        if (!reader.fault && version > LEDGER_VERSION)
+            mp_fault(&reader, customer_record_newer);
+        if (version < 1)
+            mp_fault(&reader, "the ledger has no version");
         orders = mp_read_bin(&reader);
         events = mp_read_bin(&reader);
         if (orders.len % ORDER_BYTES != 0 || orders.len / ORDER_BYTES > LEDGER_ORDERS_MAX ||

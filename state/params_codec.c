@@ -24,7 +24,24 @@ static const struct row {
 #include "model/params.def"
 #undef PARAM
 };
+#define CFG_HASH_LEN 16 /* hex digits of a fingerprint; behind them those of a level above 1 */
+
 #define ROW_COUNT (sizeof rows / sizeof *rows)
+
+/* Rows that came with a higher level of the fold. A text of a lower level has none of them: it is
+ * byte for byte what a build of that level writes. */
+static const struct {
+    const char *name;
+    int64_t level;
+} later[] = {{"fold_level", 2}};
+
+static bool row_is_known(const struct row *row, int64_t level)
+{
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (span_is(row->name, later[i].name))
+            return level >= later[i].level;
+    return true;
+}
 
 static bool row_is_real(const struct row *row)
 {
@@ -202,6 +219,8 @@ static void format(const struct params *params, struct text *text)
         double real;
         int64_t whole;
 
+        if (!row_is_known(&rows[i], params->fold_level))
+            continue;
         if (row_is_real(&rows[i])) {
             memcpy(&real, field, sizeof real);
             line_real(text, rows[i].name.at, real);
@@ -257,12 +276,28 @@ void params_fingerprint(const struct params *params, char ret_cfg[STORE_CFG_BYTE
     struct text text;
 
     format(params, &text);
-    params_text_fingerprint((struct span){text.at, text.len}, ret_cfg);
+    params_text_fingerprint((struct span){text.at, text.len}, params->fold_level, ret_cfg);
 }
 
-void params_text_fingerprint(struct span text, char ret_cfg[STORE_CFG_BYTES])
+void params_text_fingerprint(struct span text, int64_t level, char ret_cfg[STORE_CFG_BYTES])
 {
-    snprintf(ret_cfg, STORE_CFG_BYTES, "%016" PRIx64, hash_bytes(text, 0));
+    int len = snprintf(ret_cfg, STORE_CFG_BYTES, "%016" PRIx64, hash_bytes(text, 0));
+
+    _Static_assert(FOLD_LEVEL <= UINT8_MAX, "two hex digits");
+    if (level > 1)
+        snprintf(ret_cfg + len, STORE_CFG_BYTES - (size_t)len, "%02x", (unsigned)(uint8_t)level);
+}
+
+int64_t params_level_of(const char *cfg)
+{
+    size_t len = strnlen(cfg, STORE_CFG_BYTES);
+    uint64_t level = 1;
+
+    if (len > CFG_HASH_LEN &&
+        text_u64_hex_parse((struct span){cfg + CFG_HASH_LEN, len - CFG_HASH_LEN}, &level) !=
+            STATUS_OK)
+        return INT64_MAX;
+    return (int64_t)level;
 }
 
 /* --- reading --- */
@@ -494,6 +529,7 @@ enum status params_decode(struct span text, struct params *ret_params, struct re
     struct params params;
 
     params_default(&params);
+    params.fold_level = 1; /* unless it says otherwise */
     if (text.len > PARAMS_TEXT_MAX)
         return refused(report, SPAN_LITERAL(""), "longer than any version writes");
     while (text.len > 0) {
@@ -513,6 +549,8 @@ enum status params_decode(struct span text, struct params *ret_params, struct re
         seen[key] = true;
         text = (struct span){stop + 1, text.len - whole.len - 1};
     }
+    if (params.fold_level < 1 || params.fold_level > FOLD_LEVEL)
+        return refused(report, SPAN_LITERAL("fold_level"), "a level this build does not know");
     if (insight_check(&params.insight) != NULL)
         return refused(report, span_of(insight_check(&params.insight)), "the insight is damaged");
     *ret_params = params;

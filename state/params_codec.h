@@ -22,9 +22,12 @@ enum status params_encode(const struct params *params, struct arena *arena,
                           struct span *ret_text) LC_CHECKED;
 enum status params_decode(struct span text, struct params *ret_params,
                           struct report *report) LC_CHECKED;
-/* Hex of XXH3 of the canonical text. */
+/* Hex of XXH3 of the canonical text, and of the level of the fold when that is above 1. */
 void params_fingerprint(const struct params *params, char ret_cfg[STORE_CFG_BYTES]);
 /* The same of what params_encode wrote. */
-void params_text_fingerprint(struct span text, char ret_cfg[STORE_CFG_BYTES]);
+void params_text_fingerprint(struct span text, int64_t level, char ret_cfg[STORE_CFG_BYTES]);
+/* The level that a fingerprint tells, whoever made it: a state or K above FOLD_LEVEL is of a newer
+ * version, not for this build to touch. */
+int64_t params_level_of(const char *cfg);
 
 #endif

@@ -1,6 +1,7 @@
 /* The commit protocol on a world of one partition. tests/sim does the same with everything that can
  * go wrong. */
 #include "pipeline_world.h"
+#include "state/params_codec.h"
 
 static struct world world; /* large: not on a stack */
 
@@ -320,6 +321,58 @@ static void test_with_the_operators_leave_it_goes_on_after_a_loss(void **state)
     world_end(&world);
 }
 
+/* HSET key field value, as somebody else would. */
+static void write_redis(const char *key, const char *field, struct span value)
+{
+    struct redis_memory_conn *conn = redis_memory_connect(world.redis);
+    struct redis redis = redis_memory_port(conn);
+    const struct redis_value *reply;
+    redis.queue(redis.self, 4,
+                (struct span[]){SPAN_LITERAL("HSET"), span_of(key), span_of(field), value});
+    assert_int_equal(redis.send(redis.self, NULL), STATUS_OK);
+    assert_int_equal(redis.reply(redis.self, &reply, NULL), STATUS_OK);
+    if (reply->type != REDIS_INT)
+        fail_msg("%.*s", (int)reply->text.len, reply->text.at);
+    redis_memory_disconnect(conn);
+}
+
+static void waits_for_an_upgrade(void)
+{
+    struct worker_stats stats;
+    (void)world_run(&world, 60);
+    worker_stats(world.worker, &stats);
+    assert_int_equal(stats.rebuilds, 0); /* nothing was given up */
+    assert_int_equal(world_status(&world).phase, PARTITION_WAITING);
+    assert_string_equal(world_status(&world).problem.code, "version-newer");
+}
+
+static void test_what_a_newer_version_wrote_is_waited_for_and_kept(void **state)
+{
+    static const char cfg[] = "0123456789abcdef03";
+    (void)state;
+    world_start(&world, FOLD_CLOCK_EVENT);
+    load();
+    (void)world_run(&world, 40);
+    size_t alerts = world.alerts;
+    char before[STORE_CFG_BYTES];
+    params_fingerprint(&world.options.params, before);
+    write_redis("{unit:0}:m", "cfg", span_of(cfg));
+    world_kill(&world);
+    world_start(&world, FOLD_CLOCK_EVENT);
+    waits_for_an_upgrade();
+    write_redis("{unit:0}:m", "cfg", span_of(before));
+    (void)world_run(&world, 200);
+    assert_int_equal(world_status(&world).phase, PARTITION_LIVE);
+    world_kill(&world); /* its cache too */
+    write_redis("{unit:0}:b:0", "ann", SPAN_LITERAL("\x94\x03\x00\x00\x80"));
+    world_start(&world, FOLD_CLOCK_EVENT);
+    world_event(&world, "ann", "Page Viewed", WORLD_T0 + WORLD_DAY);
+    waits_for_an_upgrade();
+    assert_int_equal(world_status(&world).at.offset, 3);
+    assert_int_equal(world.alerts, alerts);
+    world_end(&world);
+}
+
 static void test_stopping_brings_k_to_r(void **state)
 {
     (void)state;
@@ -349,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_other_parameters_are_switched_to_in_a_record),
         cmocka_unit_test(test_what_cannot_be_kept_is_reported_and_stopped_for),
         cmocka_unit_test(test_with_the_operators_leave_it_goes_on_after_a_loss),
+        cmocka_unit_test(test_what_a_newer_version_wrote_is_waited_for_and_kept),
         cmocka_unit_test(test_stopping_brings_k_to_r),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -527,7 +527,8 @@ static void test_what_no_version_writes_is_refused_with_its_reason(void **state)
         size_t len;
         const char *why;
     } rows[] = {
-        {"a record of version 2", "\x94\x02\x00\x00\x80", 5, "version"},
+        {"a record of the version after this build's", "\x94\x03\x00\x00\x80", 5, "newer version"},
+        {"a record of version 0", "\x94\x00\x00\x00\x80", 5, "version"},
         {"an empty record", "", 0, ""},
         {"a group that no build knows", "\x94\x01\x00\x00\x81\x10\x91\x01", 8, "group"},
         {"groups out of order", "\x94\x01\x01\x00\x82\x03\x91\x01\x01\x91\x01", 11, "group"},
@@ -550,6 +551,28 @@ static void test_what_no_version_writes_is_refused_with_its_reason(void **state)
             fail_msg("%s: '%s' does not speak of '%s'", rows[i].name, why, rows[i].why);
     }
     assert_true(customer_peek_due(SPAN_LITERAL("\xff")) == INT64_MIN);
+}
+
+/* Whoever reads it must be able to tell a record of a newer version from a damaged one. */
+static void test_newer_versions_are_told_from_damage(void **state)
+{
+    const char *why = NULL;
+    struct customer read;
+    struct ledger ledger;
+    struct arena arena;
+
+    (void)state;
+    assert_int_equal(customer_decode(SPAN_LITERAL("\x94\x03\x00\x00\x80"), &read, &why),
+                     STATUS_REJECT);
+    assert_ptr_equal(why, customer_record_newer);
+    assert_int_equal(customer_decode(SPAN_LITERAL("\x94\x01\x00"), &read, &why), STATUS_REJECT);
+    assert_ptr_not_equal(why, customer_record_newer);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(
+        ledger_decode(SPAN_LITERAL("\x93\x02\xc4\x00\xc4\x00"), 0, &arena, &ledger, &why),
+        STATUS_REJECT);
+    assert_ptr_equal(why, customer_record_newer);
+    arena_fini(&arena);
 }
 
 /* --- golden records --- */
@@ -773,6 +796,7 @@ int main(void)
         cmocka_unit_test(test_a_customer_of_a_few_purchases_takes_about_150_bytes),
         cmocka_unit_test(test_damaged_records_are_refused_or_valid_and_never_crash),
         cmocka_unit_test(test_what_no_version_writes_is_refused_with_its_reason),
+        cmocka_unit_test(test_newer_versions_are_told_from_damage),
         cmocka_unit_test(test_records_of_version_1_stay_readable_and_are_written_alike),
         cmocka_unit_test(test_ledgers_come_back_with_room_for_more),
         cmocka_unit_test(test_an_absent_ledger_is_empty_and_a_damaged_one_refused),

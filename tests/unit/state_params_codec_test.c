@@ -63,7 +63,7 @@ static void test_each_parameter_is_in_the_fingerprint(void **state)
     params_fingerprint(&params, first);
 #define PARAM(section, name, type, fallback, min, max, unit, help)                                 \
     params_default(&params);                                                                       \
-    params.name = params.name != 0 ? 0 : 1;                                                        \
+    params.name = params.name != 1 ? 1 : 2;                                                        \
     params_fingerprint(&params, other);                                                            \
     if (!strcmp(first, other))                                                                     \
         fail_msg("%s is not in the fingerprint", #name);
@@ -149,6 +149,9 @@ static void test_old_texts_take_defaults_and_strange_ones_are_refused(void **sta
         {"an unknown reporting currency", "reporting=XXX\n", STATUS_REJECT},
         {"a rate of an unknown currency", "rate.ZZZ=1/0\n", STATUS_REJECT},
         {"a rate of nothing", "rate.USD=0/0\n", STATUS_REJECT},
+        {"the first level of the fold", "fold_level=1\n", STATUS_OK},
+        {"a level above this build's", "fold_level=3\n", STATUS_REJECT},
+        {"no level", "fold_level=0\n", STATUS_REJECT},
         {"a rate of scale 12", "rate.USD=1/12\n", STATUS_OK},
         {"a rate of scale 13", "rate.USD=1/13\n", STATUS_REJECT},
         {"a rate without a scale", "rate.USD=1\n", STATUS_REJECT},
@@ -200,10 +203,37 @@ static void test_learned_weights_come_back_and_damaged_ones_are_refused(void **s
     arena_fini(&arena);
 }
 
+/* What a build of the first level writes and knows must not change when later ones come. */
+static void test_a_fingerprint_tells_the_level(void **state)
+{
+    struct params params;
+    char first[STORE_CFG_BYTES], second[STORE_CFG_BYTES];
+    struct arena arena;
+    struct span text;
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    params_default(&params);
+    params.fold_level = 1;
+    params_fingerprint(&params, first);
+    assert_int_equal(params_encode(&params, &arena, &text), STATUS_OK);
+    assert_null(memmem(text.at, text.len, "fold_level", 10));
+    params.fold_level = 2;
+    params_fingerprint(&params, second);
+    assert_int_equal(strlen(second), 18);
+    assert_int_equal(params_level_of(first), 1);
+    assert_int_equal(params_level_of(second), 2);
+    assert_int_equal(params_level_of(""), 1);
+    assert_int_equal(params_level_of("0123456789abcdefff"), 255);
+    assert_true(params_level_of("0123456789abcdefzz") == INT64_MAX);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parameters_come_back_bit_by_bit),
+        cmocka_unit_test(test_a_fingerprint_tells_the_level),
         cmocka_unit_test(test_each_parameter_is_in_the_fingerprint),
         cmocka_unit_test(test_an_insight_comes_back_with_its_names),
         cmocka_unit_test(test_learned_weights_come_back_and_damaged_ones_are_refused),
