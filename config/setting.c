@@ -70,6 +70,7 @@ const struct setting_group setting_groups[] = {
     {"insight", "What is learned from the population of customers"},
     {"upgrade", "While two versions run in one group"},
     {"alerts", "Alerts as they are written"},
+    {"guards", "How fast time may go for a partition"},
     {"log", "Log"},
     {"http", "Metrics, health and customers over HTTP"},
 };

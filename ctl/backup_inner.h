@@ -6,7 +6,7 @@
 
 #define BACKUP_MAGIC      "lifecycled backup 1\n"
 #define BACKUP_FRAME      12 /* bytes before each payload */
-#define BACKUP_NUMBERS    12 /* integers of the head */
+#define BACKUP_NUMBERS    19 /* integers of the head */
 #define BACKUP_HEAD_ITEMS (3 + BACKUP_NUMBERS + 2)
 
 enum { BACKUP_HEAD, BACKUP_BUCKETS, BACKUP_END };

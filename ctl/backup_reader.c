@@ -74,7 +74,8 @@ static bool head_fits(const struct backup_head *head, const int64_t numbers[BACK
     return numbers[0] >= 0 && numbers[0] < numbers[1] && numbers[1] <= INT32_MAX &&
            numbers[3] >= 0 && numbers[4] >= 0 && numbers[7] >= 0 && numbers[7] <= UINT32_MAX &&
            numbers[9] >= 0 && numbers[10] >= 1 && numbers[10] <= INT32_MAX && numbers[11] >= -1 &&
-           head->app[0] != '\0';
+           numbers[12] >= 0 && numbers[12] <= (STORE_HELD_SILENCE | STORE_HELD_STORM) &&
+           numbers[15] >= 0 && numbers[17] >= 0 && numbers[18] >= 0 && head->app[0] != '\0';
 }
 
 static enum status read_head(struct backup_reader *r, struct backup_head *ret_head,
@@ -110,6 +111,9 @@ static enum status read_head(struct backup_reader *r, struct backup_head *ret_he
     head.meta.buckets = (uint32_t)numbers[10];
     r->buckets = numbers[10];
     head.meta.last_offset = numbers[11];
+    head.meta.guard =
+        (struct store_guard){(uint32_t)numbers[12], numbers[13], numbers[14], numbers[15],
+                             numbers[16],           numbers[17], numbers[18]};
     *ret_head = head;
     return STATUS_OK;
 }

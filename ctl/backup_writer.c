@@ -90,10 +90,13 @@ static enum status put_head(struct backup_writer *w, const struct backup_head *h
 {
     msgpack_packer packer = {w, block_write};
     const struct store_meta *meta = &head->meta;
+    const struct store_guard *guard = &meta->guard;
     const int64_t numbers[] = {
         head->partition,   head->partitions,     head->made_ms,      meta->at.offset,
         meta->at.control,  meta->control_offset, meta->watermark_ms, meta->params_version,
         meta->switched_ms, meta->customers,      meta->buckets,      meta->last_offset,
+        guard->held,       guard->held_ms,       guard->heard_ms,    guard->gap_ms,
+        guard->hour,       guard->alerts,        guard->mean_milli,
     };
     _Static_assert(sizeof numbers / sizeof *numbers == BACKUP_NUMBERS, "as the reader reads them");
 

@@ -2,12 +2,18 @@
 #include "daemon/health.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *health_phase_label(enum partition_phase phase)
 {
     static const char *const labels[] = {"claiming", "replaying", "live", "waiting", "stopped"};
 
     return labels[phase];
+}
+
+const char *health_held_label(uint32_t held)
+{
+    return held == STORE_HELD_SILENCE ? "silence" : "storm";
 }
 
 int64_t health_lag(const struct partition_status *partition)
@@ -79,6 +85,26 @@ static void note_backup(struct health *health, const struct partition_status *pa
                    (long long)backup->offset, (long long)backup->log_low);
 }
 
+/* "time is held: silence guard on 2 partitions, storm brake on 1". */
+static void note_held(struct health *health, const struct runner_view *views, size_t count)
+{
+    size_t silent = 0, stormy = 0, len;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < views[i].partition_count; j++) {
+            silent += (views[i].partitions[j].held & STORE_HELD_SILENCE) != 0;
+            stormy += (views[i].partitions[j].held & STORE_HELD_STORM) != 0;
+        }
+    if (silent > 0)
+        (void)snprintf(health->held, sizeof health->held,
+                       "time is held: silence guard on %zu partitions", silent);
+    len = strlen(health->held);
+    if (stormy > 0)
+        (void)snprintf(health->held + len, sizeof health->held - len,
+                       "%sstorm brake on %zu partitions",
+                       len > 0 ? ", " : "time is held: ", stormy);
+}
+
 static int exit_status_of(const struct runner_view *views, size_t count)
 {
     size_t gone = 0;
@@ -125,10 +151,11 @@ void health_of(const struct runner_view *views, size_t count, int64_t now_ms, in
         because(&health, "joining", "no partition owned yet", -1);
     if (slow)
         because(&health, "stalled", "a worker waits inside a call and shows no progress", -1);
+    note_held(&health, views, count);
     (void)snprintf(health.status, sizeof health.status,
-                   "%s%.80s%s%zu of %zu partitions live, lag %lld, %llu alerts",
+                   "%s%.80s%s%zu of %zu partitions live, lag %lld, %llu alerts%s%s",
                    health.ready ? "" : "waiting: ", health.ready ? "" : health.reason,
                    health.ready ? "" : "; ", live, health.partitions, (long long)health.lag,
-                   (unsigned long long)alerts);
+                   (unsigned long long)alerts, health.held[0] ? "; " : "", health.held);
     *ret_health = health;
 }

@@ -32,7 +32,8 @@ struct health {
     bool backup_passed; /* Kafka no longer holds what came after some partition's newest backup */
     char reason[300];   /* "ok", or why not ready: code, then words */
     char note[200];     /* empty, or what is no reason but wants somebody's attention */
-    char status[200];   /* for people: "4 partitions live, lag 0, 12 alerts" */
+    char held[120];     /* empty, or what holds time, on how many partitions */
+    char status[400];   /* for people: "4 partitions live, lag 0, 12 alerts" */
 };
 
 /* up_ms: since the process started. */
@@ -40,6 +41,7 @@ void health_of(const struct runner_view *views, size_t count, int64_t now_ms, in
                struct health *ret_health);
 /* Records of a partition not applied yet; 0 while its end is not known. */
 int64_t health_lag(const struct partition_status *partition);
+const char *health_held_label(uint32_t held); /* of one of STORE_HELD_* */
 const char *health_phase_label(enum partition_phase phase);
 
 #endif

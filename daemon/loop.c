@@ -153,6 +153,8 @@ static bool page_ready(void *self, FILE *out)
     fprintf(out, "%s\n", health.reason);
     if (health.note[0])
         fprintf(out, "%s\n", health.note);
+    if (health.held[0])
+        fprintf(out, "%s\n", health.held);
     return health.ready;
 }
 

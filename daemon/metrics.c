@@ -181,6 +181,13 @@ static void put_partitions(FILE *out, const struct metrics_input *in)
                         in->views[i].partitions[j].partition,
                         health_phase_label((enum partition_phase)phase),
                         in->views[i].partitions[j].phase == (enum partition_phase)phase);
+    name = begin(out, METRIC_partition_held);
+    for (size_t i = 0; i < in->view_count; i++)
+        for (size_t j = 0; j < in->views[i].partition_count; j++)
+            for (uint32_t held = STORE_HELD_SILENCE; held <= STORE_HELD_STORM; held <<= 1)
+                fprintf(out, "%s{worker=\"%zu\",partition=\"%d\",guard=\"%s\"} %d\n", name, i,
+                        in->views[i].partitions[j].partition, health_held_label(held),
+                        (in->views[i].partitions[j].held & held) != 0);
     for (int metric = METRIC_partition_lag_events;
          metric <= METRIC_partition_backup_timestamp_seconds; metric++) {
         name = begin(out, (enum metric)metric);

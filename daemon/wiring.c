@@ -220,6 +220,17 @@ static void fill_worker(struct wired *wired)
         .batch_max = (size_t)config->batch_events_max,
         .tick_buckets_max = (size_t)config->batch_tick_buckets_max,
         .tick_interval_ms = config->batch_tick_ms,
+        .guard =
+            {
+                .silence = config->guards_silence,
+                .silence_min_ms = config->guards_silence_min_ms,
+                .silence_gaps = config->guards_silence_gaps,
+                .pace = config->guards_catch_up,
+                .storm = config->guards_storm,
+                .storm_min = config->guards_storm_min,
+                .storm_factor = config->guards_storm_factor,
+                .storm_slow_ms = config->guards_storm_slow_ms,
+            },
         .lazy_commit_ms = config->batch_lazy_commit_ms,
         .batch_arena_max = (size_t)config->batch_bytes_max,
         .poll_ms = (int)config->batch_poll_ms,

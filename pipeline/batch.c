@@ -47,6 +47,7 @@ struct batch_part *batch_part_new(struct batch *batch, struct partition *partiti
     if (!part->replay && partition->control_at > part->next.control_offset)
         part->next.control_offset = partition->control_at;
     part->due_next_ms = partition->due_next_ms;
+    part->alert_max = INT64_MAX;
     timers_init(&part->timers, &batch->arena, INT64_MIN);
     return part;
 }

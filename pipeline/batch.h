@@ -77,6 +77,9 @@ struct batch_part {
     size_t bucket_count;
     int64_t due_next_ms; /* no index entry is below this once the part is applied */
     struct timers timers;
+    int64_t alert_max; /* of timers in this part; then W stops */
+    int64_t told;      /* alerts of timers */
+    bool cut;          /* W stopped for it */
     struct outbox outbox;
     struct store_step step;
     /* counted once the part is applied */
@@ -113,10 +116,20 @@ void batch_reset(struct batch *batch);
  * records. On anything but OK the part is not in the batch. */
 enum status batch_add_events(struct batch *batch, struct partition *partition, size_t max,
                              struct batch_part **ret_part, struct report *report) LC_CHECKED;
-/* Fire what is due by target_ms, in a recorded tick when anything fires; bounded, so W may stop
- * before the target. *ret_more: it did. */
-enum status batch_add_tick(struct batch *batch, struct partition *partition, int64_t target_ms,
-                           bool *ret_more, struct report *report) LC_CHECKED;
+/* Fire what is due by until_ms, in a recorded tick when anything fires; bounded, so W may stop
+ * before. What begins or ends to hold time is recorded, too. */
+struct batch_tick {
+    int64_t until_ms;  /* where the partition's clock stands (pipeline/guard.h) */
+    bool silent;       /* time is held by silence */
+    bool storm_over;   /* a storm that is on ends if nothing is held back */
+    int64_t alert_max; /* so many may be told in a storm */
+    /* out */
+    bool more;    /* at once: one batch did not take all that is due */
+    bool cut;     /* alerts are held back */
+    int64_t told; /* alerts */
+};
+enum status batch_add_tick(struct batch *batch, struct partition *partition,
+                           struct batch_tick *tick, struct report *report) LC_CHECKED;
 /* The birth record, or a switch to our parameters. FULL. */
 enum status batch_add_birth(struct batch *batch, struct partition *partition) LC_CHECKED;
 enum status batch_add_switch(struct batch *batch, struct partition *partition) LC_CHECKED;

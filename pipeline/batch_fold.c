@@ -3,6 +3,7 @@
 #include "pipeline/batch_inner.h"
 
 #include "base/must.h"
+#include "pipeline/guard.h"
 #include "state/params_codec.h"
 
 /* What alerts say of the parameters in force. */
@@ -47,29 +48,59 @@ static enum status settle_customer(struct batch_part *part, struct batch_custome
                                                          customer->hash, customer->index});
 }
 
+/* Against what lateness is measured here in the log. */
+static int64_t found(const struct batch_part *part, int64_t found_ms)
+{
+    return part->partition->params.clock == FOLD_CLOCK_WALL
+               ? guard_found_ms(&part->next.guard, found_ms)
+               : found_ms;
+}
+
+static enum status fire(struct batch *batch, struct batch_part *part,
+                        struct batch_customer *customer, int64_t found_ms)
+{
+    const int64_t due_ms = customer->state.due_ms, at_ms = batch_customer_due(customer);
+    batch->effects.count = 0;
+    fold_timers(&customer->state, due_ms, found_ms, &part->partition->params, &batch->effects);
+    MUST(customer->state.due_ms > due_ms);
+    part->timers_fired++;
+    part->told += batch->effects.count;
+    if (part->partition->params.clock == FOLD_CLOCK_WALL)
+        guard_log_alerts(&part->next.guard, at_ms, batch->effects.count);
+    enum status status = emit(batch, part, customer);
+    return status == STATUS_OK ? settle_customer(part, customer, due_ms) : status;
+}
+
+/* Is what is told by now as much as may be? Replays go as far as is recorded. */
+static bool brakes(const struct batch *batch, const struct batch_part *part)
+{
+    return !part->replay && part->partition->params.clock == FOLD_CLOCK_WALL &&
+           (part->told >= part->alert_max ||
+            guard_storm_begins(&batch->ports->options.guard, &part->next.guard));
+}
+
 enum status batch_advance(struct batch *batch, struct batch_part *part, int64_t until_ms,
                           int64_t found_ms)
 {
     if (until_ms <= part->next.watermark_ms)
         return STATUS_OK;
     MUST(until_ms <= part->timers.horizon_ms);
-    part->next.watermark_ms = until_ms;
     struct heap_item item;
     while (timers_pop(&part->timers, until_ms, &item)) {
         struct batch_customer *customer = part->customers[item.index];
-        const int64_t due_ms = customer->state.due_ms;
         if (batch_customer_due(customer) != item.at_ms)
             continue; /* an older entry of a customer that moved */
-        batch->effects.count = 0;
-        fold_timers(&customer->state, due_ms, found_ms, &part->partition->params, &batch->effects);
-        MUST(customer->state.due_ms > due_ms);
-        part->timers_fired++;
-        enum status status = emit(batch, part, customer);
-        if (status == STATUS_OK)
-            status = settle_customer(part, customer, due_ms);
+        if (part->cut && item.at_ms > part->next.watermark_ms)
+            return STATUS_OK; /* it is held back: its bucket stays due */
+        enum status status = fire(batch, part, customer, found(part, found_ms));
         if (status != STATUS_OK)
             return status;
+        if (item.at_ms > part->next.watermark_ms)
+            part->next.watermark_ms = item.at_ms;
+        part->cut = part->cut || brakes(batch, part);
     }
+    if (!part->cut)
+        part->next.watermark_ms = until_ms;
     return STATUS_OK;
 }
 
@@ -102,9 +133,14 @@ static enum status fold_record(struct batch *batch, struct batch_part *part,
     if (event->error != DECODE_NONE)
         return fold_dead_letter(batch, part, event, event->error, event->detail);
     int64_t due_ms = customer->state.due_ms;
+    const int64_t record_ms = event->event.record_ms;
     batch->effects.count = 0;
-    switch (fold_event(&customer->state, &customer->ledger, &event->event, part->next.watermark_ms,
-                       &part->partition->params, &batch->effects, &why)) {
+    event->event.record_ms = found(part, record_ms);
+    enum fold_outcome outcome =
+        fold_event(&customer->state, &customer->ledger, &event->event, part->next.watermark_ms,
+                   &part->partition->params, &batch->effects, &why);
+    event->event.record_ms = record_ms;
+    switch (outcome) {
     case FOLD_APPLIED:
         part->applied++;
         part->unknown_types += event->event.type == EVENT_UNKNOWN;
@@ -139,6 +175,10 @@ static enum status fold_control(struct batch *batch, struct batch_part *part,
         part->next.at.offset = record->label;
     if (record->kind == CONTROL_TICK)
         return batch_advance(batch, part, record->watermark_ms, record->made_ms);
+    if (record->kind == CONTROL_GUARD) {
+        guard_log_held(&part->next.guard, record->held, record->watermark_ms);
+        return STATUS_OK;
+    }
     part->params_next = arena_alloc(&batch->arena, sizeof(*part->params_next));
     if (part->params_next == NULL)
         return STATUS_FULL;
@@ -168,6 +208,7 @@ enum status batch_fold(struct batch *batch, struct batch_part *part, struct repo
         MUST(record->offset >= part->next.at.offset || part->partition->loss_accepted);
         MUST(part->base.params_version > 0);
         status = fold_record(batch, part, &part->events[i]);
+        guard_log_record(&part->next.guard, record->timestamp_ms);
 #ifdef LC_PLANT_GAPS_COUNTED
         part->next.at.offset++;
 #else
@@ -202,7 +243,7 @@ static enum status record_tick(struct batch *batch, struct batch_part *part, int
     return STATUS_OK;
 #endif
     struct control_record record = {.kind = CONTROL_TICK,
-                                    .number = part->base.at.control + 1,
+                                    .number = part->next.at.control + 1,
                                     .label = part->next.at.offset,
                                     .watermark_ms = part->next.watermark_ms,
                                     .made_ms = made_ms,
@@ -254,28 +295,107 @@ enum status batch_add_events(struct batch *batch, struct partition *partition, s
     return status;
 }
 
-enum status batch_add_tick(struct batch *batch, struct partition *partition, int64_t target_ms,
-                           bool *ret_more, struct report *report)
+/* --- ticks --- */
+
+/* From here on time is held by these; a storm that begins is told in the same transaction. */
+static enum status record_held(struct batch *batch, struct batch_part *part, uint32_t held,
+                               int64_t clock_ms)
 {
-    int64_t until_ms = target_ms;
-    *ret_more = false;
-    if (target_ms <= partition->meta.watermark_ms || target_ms < partition->due_next_ms)
-        return STATUS_OK; /* nothing is due: the index says so without asking */
+    struct store_guard *log = &part->next.guard;
+    const bool storm = (held & ~log->held & STORE_HELD_STORM) != 0;
+    struct control_record record = {.kind = CONTROL_GUARD,
+                                    .number = part->next.at.control + 1,
+                                    .label = part->next.at.offset,
+                                    .watermark_ms = log->held != 0 ? log->held_ms : clock_ms,
+                                    .made_ms = batch->wall_ms,
+                                    .held = held,
+                                    .params_version = part->base.params_version};
+    const struct storm_alert alert = {.partition = part->partition->number,
+                                      .number = record.number,
+                                      .at_ms = clock_ms,
+                                      .alerts = log->alerts,
+                                      .limit = guard_storm_limit(&batch->ports->options.guard, log),
+                                      .mean_milli = log->mean_milli,
+                                      .silent = (held & STORE_HELD_SILENCE) != 0};
+#ifdef LC_PLANT_STORM_UNRECORDED
+    if (storm) {
+        part->transactional = true;
+        log->held |= STORE_HELD_STORM;
+        return outbox_storm(&part->outbox, &batch->arena, &alert, &batch->alert, batch->wall_ms);
+    }
+#endif
+    guard_log_held(log, held, record.watermark_ms);
+    part->next.at.control = record.number;
+    enum status status =
+        outbox_control(&part->outbox, &batch->arena, part->partition->number, &record);
+    if (status != STATUS_OK || !storm)
+        return status;
+    return outbox_storm(&part->outbox, &batch->arena, &alert, &batch->alert, batch->wall_ms);
+}
+
+/* What holds time after the tick. */
+static uint32_t held_after(const struct batch *batch, const struct batch_part *part,
+                           const struct batch_tick *tick)
+{
+    const struct store_guard *log = &part->next.guard;
+    uint32_t held = log->held;
+    if (guard_storm_begins(&batch->ports->options.guard, log))
+        held |= STORE_HELD_STORM;
+    else if (tick->storm_over && !tick->cut && !tick->more)
+        held &= ~STORE_HELD_STORM;
+    if (!tick->silent && !tick->cut && !tick->more)
+        held &= ~STORE_HELD_SILENCE;
+    return held;
+}
+
+static enum status fire_due(struct batch *batch, struct batch_part *part, struct batch_tick *tick,
+                            struct report *report)
+{
+    int64_t until_ms = tick->until_ms;
+    enum status status = batch_load_due(batch, part, tick->until_ms, &until_ms, report);
+    part->alert_max = tick->alert_max;
+    if (status == STATUS_OK)
+        status = batch_advance(batch, part, until_ms, batch->wall_ms);
+    if (status == STATUS_OK)
+        status = record_tick(batch, part, batch->wall_ms);
+    tick->cut = part->cut;
+    tick->more = !part->cut && until_ms < tick->until_ms;
+    tick->told = part->told;
+    return status;
+}
+
+enum status batch_add_tick(struct batch *batch, struct partition *partition,
+                           struct batch_tick *tick, struct report *report)
+{
+    const uint32_t held = partition->meta.guard.held;
+    const bool due =
+        tick->until_ms > partition->meta.watermark_ms &&
+        tick->until_ms >= partition->due_next_ms; /* the index says so without asking */
+    const bool begins = tick->silent && !(held & STORE_HELD_SILENCE);
+    const bool ends = (held & STORE_HELD_SILENCE && !tick->silent) ||
+                      (held & STORE_HELD_STORM && tick->storm_over);
+    enum status status = STATUS_OK;
+    tick->more = tick->cut = false;
+    tick->told = 0;
+    if (!due && !begins && !ends)
+        return STATUS_OK;
     struct batch_part *part = batch_part_new(batch, partition);
     if (part == NULL)
         return STATUS_FULL;
     if (partition->log_end > part->next.at.offset)
         part->next.at.offset = partition->log_end;
-    enum status status = batch_load_due(batch, part, target_ms, &until_ms, report);
     alert_options(batch, part);
-    if (status == STATUS_OK)
-        status = batch_advance(batch, part, until_ms, batch->wall_ms);
-    if (status == STATUS_OK)
-        status = record_tick(batch, part, batch->wall_ms);
-    if (status == STATUS_OK && part->bucket_count > 0)
+    if (begins)
+        status = record_held(batch, part, held | STORE_HELD_SILENCE, tick->until_ms);
+    if (due && tick->alert_max <= 0)
+        tick->cut = true;
+    else if (due && status == STATUS_OK)
+        status = fire_due(batch, part, tick, report);
+    if (status == STATUS_OK && held_after(batch, part, tick) != part->next.guard.held)
+        status = record_held(batch, part, held_after(batch, part, tick), part->next.watermark_ms);
+    if (status == STATUS_OK && (part->bucket_count > 0 || part->outbox.count > 0))
         status = batch_part_finish(batch, part);
-    if (status == STATUS_OK && part->bucket_count == 0)
+    else if (status == STATUS_OK && due && !tick->cut)
         partition->due_next_ms = part->due_next_ms;
-    *ret_more = until_ms < target_ms;
     return status;
 }

@@ -55,7 +55,9 @@ static enum status plan_controls(struct batch *batch, struct batch_part *part, i
         label = control.record.label;
         number++;
         control_log_skip(&partition->control);
-        if (control.record.kind != CONTROL_TICK) {
+        bool parameters =
+            control.record.kind == CONTROL_BIRTH || control.record.kind == CONTROL_SWITCH;
+        if (parameters) {
             control.record.params.at =
                 arena_copy(&batch->arena, control.record.params.at, control.record.params.len);
             if (control.record.params.at == NULL)
@@ -63,7 +65,7 @@ static enum status plan_controls(struct batch *batch, struct batch_part *part, i
             part->event_count = at;
         }
         part->controls[part->control_count++] = control;
-        if (control.record.kind != CONTROL_TICK)
+        if (parameters)
             return STATUS_OK;
     }
     return STATUS_OK;

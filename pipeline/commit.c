@@ -1,6 +1,8 @@
 #include "pipeline/commit.h"
 
 #include "base/must.h"
+#include "base/text.h"
+#include "pipeline/guard.h"
 
 static enum status commit_kafka(struct batch *batch, struct ports *ports, struct report *report);
 static enum status commit_redis(struct batch *batch, struct ports *ports, struct report *report);
@@ -150,6 +152,7 @@ static void kafka_committed(struct batch *batch, struct ports *ports)
             ports->stats.alerts_by_kind[i] += part->outbox.alerts_by_kind[i];
             ports->stats.alerts += part->outbox.alerts_by_kind[i];
         }
+        ports->stats.storms += part->outbox.storms;
         ports->stats.ticks += part->outbox.control > 0 && part->timers_fired > 0;
     }
 }
@@ -200,6 +203,32 @@ static void cache_what_changed(struct batch_part *part, struct ports *ports)
     }
 }
 
+/* What began or ended to hold time. */
+static void tell_held(const struct batch_part *part, struct ports *ports)
+{
+    const struct store_guard *log = &part->next.guard;
+    const uint32_t was = part->base.guard.held;
+    const int32_t number = part->partition->number;
+    char at[TEXT_TIME_BYTES];
+    text_time_format(log->held_ms, at);
+    if (log->held & ~was & STORE_HELD_SILENCE) {
+        ports->stats.silences++;
+        ports_log(
+            ports, WORKER_WARNING, number, "silence-guard",
+            "no record for too long, or it lagged: time is held at %s and nobody is taken for "
+            "silent; it goes on with the next records",
+            at);
+    }
+    if (log->held & ~was & STORE_HELD_STORM)
+        ports_log(ports, WORKER_WARNING, number, "storm-brake",
+                  "silence told %lld alerts in an hour, more than %lld: the rest goes out slowly",
+                  (long long)log->alerts, (long long)guard_storm_limit(&ports->options.guard, log));
+    if (was & ~log->held & STORE_HELD_SILENCE)
+        ports_log(ports, WORKER_NOTICE, number, "silence-over", "time is the wall's again");
+    if (was & ~log->held & STORE_HELD_STORM)
+        ports_log(ports, WORKER_NOTICE, number, "storm-over", "nothing is held back any more");
+}
+
 static void redis_committed(struct batch_part *part, struct ports *ports)
 {
     struct partition *partition = part->partition;
@@ -209,6 +238,8 @@ static void redis_committed(struct batch_part *part, struct ports *ports)
         (void)ports_learn(ports, &partition->params.insight); /* or the next switch goes back */
     }
     partition->due_next_ms = part->due_next_ms;
+    if (!part->replay && part->next.guard.held != partition->meta.guard.held)
+        tell_held(part, ports);
     partition_applied(partition, ports, &part->next);
     ports->stats.store_commits++;
 }

@@ -10,7 +10,7 @@
 
 #define CONTROL_VERSION  1
 #define CONTROL_ITEMS    8
-#define CONTROL_HEAD_MAX 80 /* array header, seven integers of nine bytes, a str header */
+#define CONTROL_HEAD_MAX 89 /* array header, eight integers of nine bytes, a str header */
 
 struct control_buffer {
     char *at;
@@ -38,7 +38,7 @@ enum status control_encode(const struct control_record *control, struct arena *a
     if (!buffer.at)
         return STATUS_FULL;
     msgpack_packer_init(&packer, &buffer, control_write);
-    msgpack_pack_array(&packer, CONTROL_ITEMS);
+    msgpack_pack_array(&packer, CONTROL_ITEMS + (control->kind == CONTROL_GUARD));
     msgpack_pack_int64(&packer, CONTROL_VERSION);
     msgpack_pack_int64(&packer, (int64_t)control->kind);
     msgpack_pack_int64(&packer, control->number);
@@ -48,6 +48,8 @@ enum status control_encode(const struct control_record *control, struct arena *a
     msgpack_pack_uint32(&packer, control->params_version);
     msgpack_pack_str_with_body(&packer, control->params.at ? control->params.at : "",
                                control->params.len);
+    if (control->kind == CONTROL_GUARD)
+        msgpack_pack_uint32(&packer, control->held);
     *ret_value = (struct span){buffer.at, buffer.len};
     return STATUS_OK;
 }
@@ -57,7 +59,7 @@ static const char *control_check(const struct control_record *control, int64_t v
 {
     if (version != CONTROL_VERSION)
         return "a control record of another version";
-    if (kind < CONTROL_BIRTH || kind > CONTROL_TICK)
+    if (kind < CONTROL_BIRTH || kind > CONTROL_GUARD)
         return "a control record of an unknown kind";
     if (control->number < 1)
         return "a control record whose number is below 1";
@@ -65,7 +67,9 @@ static const char *control_check(const struct control_record *control, int64_t v
         return "a control record whose label is no offset";
     if (params_version > UINT32_MAX)
         return "a control record whose parameter version is too large";
-    if (kind != CONTROL_TICK && control->params.len == 0)
+    if (control->held > (STORE_HELD_SILENCE | STORE_HELD_STORM))
+        return "a control record that holds time for an unknown reason";
+    if ((kind == CONTROL_BIRTH || kind == CONTROL_SWITCH) && control->params.len == 0)
         return "a control record without its parameters";
     if (control->params.len > PARAMS_TEXT_MAX)
         return "a control record with too large parameters";
@@ -78,7 +82,7 @@ enum status control_decode(struct span value, struct control_record *ret_control
     struct control_record control = {0};
     struct mp_reader reader;
     int64_t version, kind;
-    uint64_t params_version;
+    uint64_t params_version, held = 0;
     uint32_t items;
     const char *why;
 
@@ -94,10 +98,15 @@ enum status control_decode(struct span value, struct control_record *ret_control
     control.made_ms = mp_read_i64(&reader);
     params_version = mp_read_u64(&reader);
     control.params = mp_read_str(&reader);
-    for (uint32_t i = CONTROL_ITEMS; i < items && !reader.fault; i++)
+    if (kind == CONTROL_GUARD && items == CONTROL_ITEMS)
+        mp_fault(&reader, "a control record of a guard that does not say what it holds");
+    if (kind == CONTROL_GUARD && !reader.fault)
+        held = mp_read_u64(&reader);
+    for (uint32_t i = CONTROL_ITEMS + (kind == CONTROL_GUARD); i < items && !reader.fault; i++)
         mp_skip(&reader); /* of a later build */
     if (!reader.fault && reader.at != reader.end)
         mp_fault(&reader, "more after the control record");
+    control.held = held <= UINT32_MAX ? (uint32_t)held : UINT32_MAX;
     why = reader.fault ? reader.fault : control_check(&control, version, kind, params_version);
     if (why) {
         *ret_why = why;

@@ -61,6 +61,30 @@ enum status outbox_alert(struct outbox *outbox, struct arena *arena, const struc
     return STATUS_OK;
 }
 
+enum status outbox_storm(struct outbox *outbox, struct arena *arena,
+                         const struct storm_alert *storm, const struct alert_options *options,
+                         int64_t recorded_ms)
+{
+    struct alert *alert = arena_alloc(arena, sizeof(*alert));
+    struct span key;
+    if (alert == NULL)
+        return STATUS_FULL;
+    enum status status = storm_alert_encode(storm, options, recorded_ms, arena, &key, alert);
+    if (status != STATUS_OK)
+        return status;
+    struct outbox_message *entry = outbox_add(outbox, arena);
+    if (entry == NULL)
+        return STATUS_FULL;
+    entry->message = (struct sink_message){.topic = SINK_ALERTS,
+                                           .partition = -1,
+                                           .key = key,
+                                           .value = alert->value,
+                                           .headers = alert->headers,
+                                           .header_count = alert->header_count};
+    outbox->storms++;
+    return STATUS_OK;
+}
+
 /* Original headers and ours behind them. */
 static enum status dead_letter_headers(struct arena *arena, const struct dead_letter *letter,
                                        struct header **ret_headers, size_t *ret_count)

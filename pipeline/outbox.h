@@ -8,6 +8,7 @@
 #include "pipeline/decode.h"
 #include "pipeline/position_codec.h"
 #include "pipeline/sink.h"
+#include "pipeline/storm_alert.h"
 
 struct outbox_message {
     struct sink_message message;
@@ -17,7 +18,7 @@ struct outbox_message {
 struct outbox {
     struct outbox_message *first, *last;
     uint32_t count;
-    uint32_t dead_letters, control;
+    uint32_t dead_letters, control, storms;
     uint32_t alerts_by_kind[KIND_COUNT];
     uint32_t dead_by_error[DECODE_ERROR_COUNT];
 };
@@ -26,6 +27,10 @@ struct outbox {
  */
 enum status outbox_alert(struct outbox *outbox, struct arena *arena, const struct effect *effect,
                          struct span customer, const struct alert_options *options,
+                         int64_t recorded_ms) LC_CHECKED;
+
+enum status outbox_storm(struct outbox *outbox, struct arena *arena,
+                         const struct storm_alert *storm, const struct alert_options *options,
                          int64_t recorded_ms) LC_CHECKED;
 
 struct dead_letter {

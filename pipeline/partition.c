@@ -16,7 +16,7 @@ struct partition *partition_open(int32_t number)
     partition->number = number;
     partition->phase = PARTITION_CLAIMING;
     partition->newest = (struct position){-1, -1};
-    partition->tick_wall_ms = INT64_MIN;
+    guard_init(&partition->guard);
     control_log_init(&partition->control, number);
     return partition;
 }

@@ -15,6 +15,7 @@
 #include "pipeline/backoff.h"
 #include "pipeline/backup_watch.h"
 #include "pipeline/control_log.h"
+#include "pipeline/guard.h"
 #include "pipeline/ports.h"
 
 #define PARTITION_TOKEN_MAX 64
@@ -58,7 +59,7 @@ struct partition {
 
     /* of the wall clock's ticks and the lazy commit, monotonic ms */
     int64_t tick_at_ms, lazy_at_ms;
-    int64_t tick_wall_ms, tick_mono_ms; /* the last target and when; INT64_MIN none */
+    struct guard guard;
 
     int64_t poke_at_ms; /* in replay without records: when to look at the control log again */
     bool paused;        /* as the source was told last */

@@ -297,7 +297,7 @@ static enum status claim_old_params(struct claim *claim)
             return status;
         if (status == STATUS_RETRY || record.number > partition->meta.at.control)
             break;
-        if (record.kind != CONTROL_TICK) {
+        if (record.kind == CONTROL_BIRTH || record.kind == CONTROL_SWITCH) {
             if (params_decode(record.params, &partition->params, &claim->report) != STATUS_OK)
                 return STATUS_GONE;
             found = record.params_version == partition->meta.params_version;

@@ -7,7 +7,8 @@
  *
  * Control records (control_codec.c; key: the partition number in ASCII; value: MessagePack) are
  * numbered per partition from 1, each labelled with the input offset it comes before. Kinds: BIRTH
- * (first of a partition; parameters), SWITCH (parameters), TICK (watermark). */
+ * (first of a partition; parameters), SWITCH (parameters), TICK (watermark), GUARD (what holds
+ * time). */
 #ifndef LC_PIPELINE_POSITION_CODEC_H
 #define LC_PIPELINE_POSITION_CODEC_H
 
@@ -35,14 +36,15 @@ size_t position_metadata_encode(const struct delivered *delivered,
 /* at.offset is the caller's. REJECT: not ours. */
 enum status position_metadata_decode(struct span text, struct delivered *ret_delivered) LC_CHECKED;
 
-enum control_kind { CONTROL_BIRTH = 1, CONTROL_SWITCH = 2, CONTROL_TICK = 3 };
+enum control_kind { CONTROL_BIRTH = 1, CONTROL_SWITCH = 2, CONTROL_TICK = 3, CONTROL_GUARD = 4 };
 
 struct control_record {
     enum control_kind kind;
     int64_t number;       /* C */
     int64_t label;        /* input offset it comes before */
-    int64_t watermark_ms; /* TICK: the new W; SWITCH and BIRTH: W then */
+    int64_t watermark_ms; /* TICK: the new W; GUARD: where time is held; SWITCH and BIRTH: W then */
     int64_t made_ms;      /* wall clock: against which lateness of the fired timers is measured */
+    uint32_t held;        /* GUARD: STORE_HELD_* from here on */
     uint32_t params_version;
     struct span params; /* BIRTH, SWITCH: canonical text */
 };

@@ -15,6 +15,8 @@ struct worker *worker_open(const struct worker_options *options, struct source s
 {
     MUST(options->batch_max >= 1);
     MUST(options->tick_buckets_max >= 1);
+    MUST(options->guard.pace >= 1);
+    MUST(options->guard.storm_slow_ms >= 1);
     struct worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL)
         return NULL;
@@ -183,6 +185,7 @@ static void write_status(const struct partition *partition, struct partition_sta
     status->log_end = partition->log_end;
     status->customers = partition->meta.customers;
     status->backup = partition->backup.view;
+    status->held = partition->params.clock == FOLD_CLOCK_WALL ? partition->meta.guard.held : 0;
     status->problem.code[0] = status->problem.text[0] = '\0';
     if (partition->problem.code[0] == '\0') /* the rule: nothing long to copy in every round */
         return;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "pipeline/alert_codec.h"
 #include "pipeline/decode.h"
+#include "pipeline/guard.h"
 #include "pipeline/position_codec.h"
 #include "pipeline/sink.h"
 #include "state/cache.h"
@@ -45,6 +46,7 @@ struct worker_options {
     size_t batch_max;         /* events a round, 1–100000 */
     size_t tick_buckets_max;  /* buckets swept in one tick */
     int64_t tick_interval_ms; /* wall clock ticks */
+    struct guard_options guard;
     int64_t lazy_commit_ms;   /* K without output is committed this often */
     size_t batch_arena_max;   /* bytes */
     int poll_ms;              /* longest wait for records in one step */
@@ -77,6 +79,7 @@ struct partition_status {
     int64_t watermark_ms, log_end;
     int64_t customers;
     struct backup_view backup;
+    uint32_t held;         /* STORE_HELD_*: what holds W */
     struct report problem; /* code empty: none */
 };
 
@@ -91,6 +94,8 @@ struct partition_status {
     X(alerts, "alerts sent")                                                                       \
     X(timers, "timers fired")                                                                      \
     X(ticks, "ticks recorded")                                                                     \
+    X(silences, "times that silence or lag began to hold a partition's time")                      \
+    X(storms, "storm alerts sent")                                                                 \
     X(transactions, "Kafka transactions committed")                                                \
     X(transactions_aborted, "Kafka transactions aborted")                                          \
     X(producer_reopened, "producers replaced after an unknown or fatal outcome")                   \

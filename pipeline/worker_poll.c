@@ -186,6 +186,8 @@ static enum status route(struct worker *worker, const struct source_batch *polle
         struct partition *partition = worker->partitions[i];
         if (partition->queue_count == 0)
             continue;
+        if (partition->caught_up) /* nobody had to wait for it: the publishers are alive */
+            partition->guard.arrived_ms = clock_wall_ms(&worker->ports.clock);
         partition->caught_up = false;
         partition->queue =
             arena_alloc(&worker->queues, partition->queue_count * sizeof(struct record *));

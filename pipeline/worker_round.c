@@ -8,34 +8,22 @@
 #define HOLD_TRIES_MAX 8
 /* In replay without records: how often the control log is looked at. */
 #define POKE_MS 50
-/* Jumps of the wall clock: W follows at most at this pace, so that a clock set wrong for a moment
- * ages nobody by years. */
-#define TICK_PACE    24
-#define TICK_LEAP_MS INT64_C(3600000)
-
 /* --- building --- */
-
-static int64_t tick_target(struct worker *worker, struct partition *partition, int64_t now_ms)
-{
-    int64_t target_ms = clock_wall_ms(&worker->ports.clock);
-    if (partition->tick_wall_ms != INT64_MIN) {
-        int64_t limit_ms =
-            partition->tick_wall_ms + (now_ms - partition->tick_mono_ms) * TICK_PACE + TICK_LEAP_MS;
-        if (target_ms > limit_ms)
-            target_ms = limit_ms;
-    }
-    partition->tick_wall_ms = target_ms;
-    partition->tick_mono_ms = now_ms;
-    return target_ms;
-}
 
 static enum status add_tick(struct worker *worker, struct partition *partition, int64_t now_ms,
                             struct report *report)
 {
-    bool more = false;
-    int64_t target_ms = tick_target(worker, partition, now_ms);
-    enum status status = batch_add_tick(&worker->batch, partition, target_ms, &more, report);
-    partition->tick_at_ms = more ? now_ms : now_ms + worker->ports.options.tick_interval_ms;
+    const struct guard_options *options = &worker->ports.options.guard;
+    const struct guard_time now = {clock_wall_ms(&worker->ports.clock), now_ms};
+    struct guard *guard = &partition->guard;
+    struct batch_tick tick = {0};
+    tick.until_ms = guard_clock(guard, options, &partition->meta, now, &tick.silent);
+    tick.alert_max = guard_budget(guard, options, &partition->meta.guard, now_ms);
+    tick.storm_over = guard_storm_is_over(guard, options, now_ms);
+    enum status status = batch_add_tick(&worker->batch, partition, &tick, report);
+    if (status == STATUS_OK)
+        guard_spent(guard, tick.told, tick.cut, now_ms);
+    partition->tick_at_ms = tick.more ? now_ms : now_ms + worker->ports.options.tick_interval_ms;
     return status;
 }
 
@@ -93,6 +81,9 @@ static enum status add_part(struct worker *worker, struct partition *partition,
     }
     if (partition_switch_due(partition, &worker->ports))
         return batch_add_switch(&worker->batch, partition);
+    if (partition->phase == PARTITION_LIVE && partition->guard.clock_ms == INT64_MIN)
+        guard_start(&partition->guard, &worker->ports.options.guard, &partition->meta,
+                    (struct guard_time){clock_wall_ms(&worker->ports.clock), now_ms});
     bool poke = partition->phase == PARTITION_REPLAYING && now_ms >= partition->poke_at_ms;
     if (queued || poke) {
         partition->poke_at_ms = now_ms + POKE_MS;

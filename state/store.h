@@ -40,6 +40,19 @@ static inline int position_compare(struct position left, struct position right)
     return left.control < right.control ? -1 : left.control > right.control;
 }
 
+/* What the partition's log says of its pace (pipeline/guard.h); all zero: nothing yet. */
+#define STORE_HELD_SILENCE 1u
+#define STORE_HELD_STORM   2u
+struct store_guard {
+    uint32_t held;      /* STORE_HELD_*: what holds W, as of the newest CONTROL_GUARD */
+    int64_t held_ms;    /* where time stood when the first of them began */
+    int64_t heard_ms;   /* timestamp of the last record before R; 0 none */
+    int64_t gap_ms;     /* trailing mean of the time between records */
+    int64_t hour;       /* of W, that the next two count */
+    int64_t alerts;     /* told by W in that hour */
+    int64_t mean_milli; /* trailing mean of the hours before, in thousandths */
+};
+
 struct store_meta {
     struct position at;        /* R and C */
     int64_t control_offset;    /* CO: offset in the control topic to read from for C */
@@ -52,6 +65,7 @@ struct store_meta {
     uint32_t buckets;    /* ≥ 1 */
     int64_t last_offset; /* of the last data record before R, −1 none */
     uint64_t last_hash;  /* of its key and value */
+    struct store_guard guard;
 };
 
 struct store;

@@ -98,6 +98,7 @@ enum {
     FIELD_BUCKETS,
     FIELD_LAST,
     FIELD_HASH,
+    FIELD_GUARD, /* may be missing: written by an older version */
     FIELD_FORMAT,
 };
 _Static_assert(FIELD_FORMAT + 1 == STORE_META_FIELDS, "every field has its number");
@@ -116,6 +117,7 @@ const struct span store_meta_field[STORE_META_FIELDS] = {
     [FIELD_BUCKETS] = {"buckets", 7},
     [FIELD_LAST] = {"last", 4},
     [FIELD_HASH] = {"hash", 4},
+    [FIELD_GUARD] = {"guard", 5},
     [FIELD_FORMAT] = {"format", 6},
 };
 
@@ -168,6 +170,39 @@ static enum status meta_numbers(const struct redis_value *items, struct store_me
     return STATUS_OK;
 }
 
+#define GUARD_NUMBERS 7
+
+/* The numbers of struct store_guard in its order, with commas between. */
+static bool guard_read(struct span text, struct store_guard *ret_guard)
+{
+    int64_t number[GUARD_NUMBERS];
+
+    for (int i = 0; i < GUARD_NUMBERS; i++) {
+        const char *comma = memchr(text.at, ',', text.len);
+        size_t len = comma ? (size_t)(comma - text.at) : text.len;
+
+        if ((comma == NULL) != (i == GUARD_NUMBERS - 1) ||
+            text_i64_parse((struct span){text.at, len}, &number[i]) != STATUS_OK)
+            return false;
+        len += comma != NULL;
+        text = (struct span){text.at + len, text.len - len};
+    }
+    if (number[0] < 0 || number[0] > (STORE_HELD_SILENCE | STORE_HELD_STORM) || number[3] < 0 ||
+        number[5] < 0 || number[6] < 0)
+        return false;
+    *ret_guard = (struct store_guard){(uint32_t)number[0], number[1], number[2], number[3],
+                                      number[4],           number[5], number[6]};
+    return true;
+}
+
+static void guard_write(const struct store_guard *guard, char *text, size_t size)
+{
+    snprintf(text, size,
+             "%" PRIu32 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64,
+             guard->held, guard->held_ms, guard->heard_ms, guard->gap_ms, guard->hour,
+             guard->alerts, guard->mean_milli);
+}
+
 enum status store_meta_read(const struct store *store, const struct redis_value *reply,
                             struct store_meta_found *ret_found, struct report *report)
 {
@@ -188,7 +223,7 @@ enum status store_meta_read(const struct store *store, const struct redis_value 
         return STATUS_OK;
     }
     for (size_t i = 0; i < STORE_META_FIELDS; i++)
-        if (items[i].type != REDIS_BULK)
+        if (items[i].type != REDIS_BULK && i != FIELD_GUARD)
             return damaged(report, i);
     found.present = true;
     found.torn = torn;
@@ -208,6 +243,9 @@ enum status store_meta_read(const struct store *store, const struct redis_value 
     if (items[FIELD_CFG].text.len >= sizeof found.meta.cfg)
         return damaged(report, FIELD_CFG);
     memcpy(found.meta.cfg, items[FIELD_CFG].text.at, items[FIELD_CFG].text.len);
+    if (items[FIELD_GUARD].type == REDIS_BULK &&
+        !guard_read(items[FIELD_GUARD].text, &found.meta.guard))
+        return damaged(report, FIELD_GUARD);
     if (text_u64_hex_parse(items[FIELD_HASH].text, &found.meta.last_hash) != STATUS_OK)
         return damaged(report, FIELD_HASH);
     found.ours = store->token && span_is(items[FIELD_TOKEN].text, store->token);
@@ -235,6 +273,7 @@ void store_meta_write(const struct store *store, const struct store_key *key,
     snprintf(value[FIELD_BUCKETS], size, "%" PRIu32, meta->buckets);
     snprintf(value[FIELD_LAST], size, "%" PRId64, meta->last_offset);
     snprintf(value[FIELD_HASH], size, "%016" PRIx64, meta->last_hash);
+    guard_write(&meta->guard, value[FIELD_GUARD], size);
     snprintf(value[FIELD_FORMAT], size, "%d", STORE_FORMAT);
     ret_text->argv[0] = SPAN_LITERAL("HSET");
     ret_text->argv[1] = store_key_span(key);

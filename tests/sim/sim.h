@@ -51,6 +51,7 @@ struct sim_load {
     uint32_t slow_per_mille;   /* chance of a call that takes long */
     struct params params[2];   /* [1]: what workers started after `params_switch` calls want */
     uint32_t params_switch;    /* 0: never */
+    struct guard_options guard;
     int64_t quiet_ms; /* nothing moved for this long: W, too, has come to the wall's time */
     struct sim_item *items;
     size_t count;

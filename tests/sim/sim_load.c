@@ -241,6 +241,23 @@ static void draw_shape(struct sim_load *load, struct sim_random *random)
     load->slow_per_mille = sim_random_chance(random, 700) ? 5 : 100;
 }
 
+/* Not drawn either (see batch_bytes below): one in four has the one guard, one in four the other.
+ * An hour a tick is made up for, and a storm is over in a second. */
+static void choose_guards(struct sim_load *load, uint64_t seed)
+{
+    uint64_t mixed = (seed + 1) * UINT64_C(0xbf58476d1ce4e5b9);
+    load->guard = (struct guard_options){
+        .silence = mixed >> 62 == 0 || mixed >> 61 == 3,
+        .storm = mixed >> 62 == 2 || mixed >> 61 == 3,
+        .silence_min_ms = (1 + (int64_t)(mixed >> 50 & 7)) * TEXT_MS_PER_HOUR,
+        .silence_gaps = 1 + (int64_t)(mixed >> 46 & 3),
+        .pace = TEXT_MS_PER_HOUR / SIM_TICK_MS,
+        .storm_min = 1 + (int64_t)(mixed >> 42 & 3),
+        .storm_factor = 1 + (int64_t)(mixed >> 40 & 3),
+        .storm_slow_ms = 50 + (int64_t)(mixed >> 30 & 511),
+    };
+}
+
 /* Many customers, so that several buckets are split at a time; or a long log that is all there when
  * the workers start. Told by the seed alone: whatever else a seed draws stays what it was. */
 enum crowd { CROWD_NONE, CROWD_MANY, CROWD_LAG };
@@ -312,6 +329,7 @@ void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *rand
     /* Not drawn: the runs of regressions.txt stay what they were. One in eight has to split its
      * batches. */
     load->batch_bytes = (seed * UINT64_C(0x9e3779b97f4a7c15)) >> 61 == 0 ? 160u << 10 : 32u << 20;
+    choose_guards(load, seed);
     draw_params(load, random);
     enum crowd crowd = crowd_of(seed);
     size_t events = crowd_events(crowd, random);

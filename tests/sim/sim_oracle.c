@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "model/fold.h"
+#include "pipeline/storm_alert.h"
 #include "state/customer_codec.h"
 #include "state/params_codec.h"
 #include "tests/sim/sim.h"
@@ -44,6 +45,7 @@ static struct oracle {
     uint32_t params_version;
     int64_t watermark_ms;
     int64_t control; /* records applied */
+    struct store_guard guard;
     struct effect effect_room[EFFECTS_PER_STEP_MAX];
     struct effects effects;
     struct tellings expected, seen;
@@ -84,23 +86,55 @@ static void drop_empty(struct oracle_customer *customer)
     customer->ledger.order_count = customer->ledger.event_count = 0;
 }
 
-/* Timers of everybody up to W. The order of customers does not matter to a multiset of alerts. */
-static void fire(int64_t until_ms, int64_t found_ms)
+/* What W told: the brake counts it by the hour, in the order of time. */
+struct told {
+    int64_t at_ms;
+    uint32_t count;
+};
+
+static int by_time(const void *left, const void *right)
 {
-    if (until_ms <= oracle.watermark_ms)
-        return; /* timers armed at W by a switch wait for the next step of W */
-    oracle.watermark_ms = until_ms;
-    for (size_t i = 0; i < oracle.count; i++) {
-        struct oracle_customer *customer = &oracle.customers[i];
-        const uint64_t hash = store_customer_hash(customer->id);
-        if (customer_is_empty(&customer->state) ||
-            worker_due_ms(hash, customer->state.due_ms) > oracle.watermark_ms)
-            continue;
-        fold_timers(&customer->state, oracle.watermark_ms - worker_due_ms(hash, 0), found_ms,
-                    &oracle.params, &oracle.effects);
+    const struct told *a = left, *b = right;
+    return a->at_ms < b->at_ms ? -1 : a->at_ms > b->at_ms;
+}
+
+static void fire_customer(struct oracle_customer *customer, int64_t found_ms, struct told *told,
+                          size_t *count)
+{
+    const uint64_t hash = store_customer_hash(customer->id);
+    while (!customer_is_empty(&customer->state) &&
+           worker_due_ms(hash, customer->state.due_ms) <= oracle.watermark_ms) {
+        const int64_t due_ms = customer->state.due_ms;
+        fold_timers(&customer->state, due_ms, found_ms, &oracle.params, &oracle.effects);
+        MUST(*count < TELLINGS_MAX);
+        told[(*count)++] = (struct told){worker_due_ms(hash, due_ms), oracle.effects.count};
         expect_effects(customer);
         drop_empty(customer);
     }
+}
+
+/* Timers of everybody up to W. The order of customers does not matter to a multiset of alerts. */
+static void fire(int64_t until_ms, int64_t found_ms)
+{
+    static struct told told[TELLINGS_MAX];
+    size_t count = 0;
+    if (until_ms <= oracle.watermark_ms)
+        return; /* timers armed at W by a switch wait for the next step of W */
+    oracle.watermark_ms = until_ms;
+    for (size_t i = 0; i < oracle.count; i++)
+        fire_customer(&oracle.customers[i], found_ms, told, &count);
+    qsort(told, count, sizeof told[0], by_time);
+    for (size_t i = 0; i < count && oracle.params.clock == FOLD_CLOCK_WALL; i++)
+        guard_log_alerts(&oracle.guard, told[i].at_ms, told[i].count);
+}
+
+/* Time held is no lateness. */
+static int64_t found(int64_t found_ms)
+{
+    if (oracle.params.clock == FOLD_CLOCK_WALL && oracle.guard.held != 0 &&
+        oracle.guard.held_ms < found_ms)
+        return oracle.guard.held_ms;
+    return found_ms;
 }
 
 static struct oracle_customer *find(struct span id)
@@ -148,6 +182,7 @@ static void apply_event(const struct sim_entry *entry, int64_t offset)
     struct oracle_customer *customer = find(event.customer);
     if (customer_is_empty(&customer->state))
         customer->state.params_version = oracle.params_version;
+    event.record_ms = found(event.record_ms);
     enum fold_outcome outcome =
         fold_event(&customer->state, &customer->ledger, &event, oracle.watermark_ms, &oracle.params,
                    &oracle.effects, &why);
@@ -180,18 +215,50 @@ static void switch_params(const struct control_record *control)
                 oracle.params_version, &oracle.params);
 }
 
+/* A storm is told once, when it begins, and for a reason. */
+static void apply_guard(const struct control_record *control)
+{
+    const struct guard_options *options = &oracle.sim->load.guard;
+    struct store_guard *guard = &oracle.guard;
+    char id[33];
+    if (guard->held != 0 && control->held != 0 && control->watermark_ms != guard->held_ms)
+        sim_violate(oracle.sim,
+                    "partition %d: time was held at %lld, control record %lld says %lld",
+                    oracle.partition, (long long)guard->held_ms, (long long)control->number,
+                    (long long)control->watermark_ms);
+    if (control->held & ~guard->held & STORE_HELD_STORM) {
+        if (!guard_storm_begins(options, guard) && !oracle.sim->rewritten[oracle.partition])
+            sim_violate(oracle.sim, "partition %d: %lld alerts in an hour are a storm",
+                        oracle.partition, (long long)guard->alerts);
+        storm_alert_id(oracle.partition, control->number, id);
+        (void)snprintf(expect(id)->what, sizeof oracle.expected.at[0].what, " (storm)");
+    }
+    guard_log_held(guard, control->held, control->watermark_ms);
+}
+
 static void apply_control(const struct control_record *control)
 {
     struct sim *sim = oracle.sim;
     oracle.control++;
+    sim_trace(sim, NULL,
+              "fold: partition %d control %lld kind %d W %lld held %u, %lld alerts in hour %lld",
+              oracle.partition, (long long)control->number, control->kind,
+              (long long)control->watermark_ms, control->held, (long long)oracle.guard.alerts,
+              (long long)oracle.guard.hour);
     if (control->number != oracle.control)
         sim_violate(sim, "control record %lld of partition %d stands in the place of %lld",
                     (long long)control->number, oracle.partition, (long long)oracle.control);
     if ((control->kind == CONTROL_BIRTH) != (control->number == 1))
         sim_violate(sim, "control record %lld of partition %d is of kind %d",
                     (long long)control->number, oracle.partition, control->kind);
+    if (guard_storm_begins(&sim->load.guard, &oracle.guard) && control->kind != CONTROL_GUARD &&
+        !sim->rewritten[oracle.partition])
+        sim_violate(sim, "partition %d: a storm of %lld alerts in an hour was not told",
+                    oracle.partition, (long long)oracle.guard.alerts);
     if (control->kind == CONTROL_TICK)
-        fire(control->watermark_ms, control->made_ms);
+        fire(control->watermark_ms, found(control->made_ms));
+    else if (control->kind == CONTROL_GUARD)
+        apply_guard(control);
     else
         switch_params(control);
 }
@@ -220,6 +287,7 @@ static void fold_partition(void)
     bool more = next_control(&control_offset, &control);
     oracle.count = 0;
     oracle.control = 0;
+    oracle.guard = (struct store_guard){0};
     oracle.watermark_ms = INT64_MIN;
     oracle.params = oracle.sim->load.params[0];
     oracle.params_version = 0;
@@ -234,8 +302,10 @@ static void fold_partition(void)
             apply_control(&control);
             control_offset++;
         }
-        if (offset < log->end && sim_kafka_visible(&log->at[offset]))
+        if (offset < log->end && sim_kafka_visible(&log->at[offset])) {
             apply_event(&log->at[offset], offset);
+            guard_log_record(&oracle.guard, log->at[offset].timestamp_ms);
+        }
     }
     if (more && !oracle.sim->rewritten[oracle.partition])
         sim_violate(oracle.sim,
@@ -339,6 +409,35 @@ static size_t compare_bucket(struct store *store, struct redis *redis,
     return bucket.count;
 }
 
+/* How far time has to have come at rest: to the wall, or as far as silence lets it. */
+static int64_t guarded_until(int64_t wall_ms)
+{
+    const struct guard_options *options = &oracle.sim->load.guard;
+    int64_t until_ms = oracle.guard.heard_ms + guard_silence_ms(options, &oracle.guard);
+    return options->silence && until_ms < wall_ms ? until_ms : wall_ms;
+}
+
+static void compare_guard(const struct store_meta *meta)
+{
+    struct sim *sim = oracle.sim;
+    const struct store_guard *redis = &meta->guard, *fold = &oracle.guard;
+    if (memcmp(redis, fold, sizeof *fold) != 0)
+        sim_violate(sim,
+                    "guard of partition %d in Redis is held %u at %lld, heard %lld, gap %lld, hour "
+                    "%lld: %lld of %lld; the fold's %u at %lld, %lld, %lld, %lld: %lld of %lld",
+                    oracle.partition, redis->held, (long long)redis->held_ms,
+                    (long long)redis->heard_ms, (long long)redis->gap_ms, (long long)redis->hour,
+                    (long long)redis->alerts, (long long)redis->mean_milli, fold->held,
+                    (long long)fold->held_ms, (long long)fold->heard_ms, (long long)fold->gap_ms,
+                    (long long)fold->hour, (long long)fold->alerts, (long long)fold->mean_milli);
+    if (fold->held & STORE_HELD_STORM && !sim->load.clock_event)
+        sim_violate(sim, "partition %d: the storm is not over", oracle.partition);
+    const int64_t wall_ms = sim->wall_ms + sim->now_ms;
+    if (fold->held & STORE_HELD_SILENCE && guarded_until(wall_ms) == wall_ms &&
+        !sim->load.clock_event)
+        sim_violate(sim, "partition %d: time is held although records come", oracle.partition);
+}
+
 static void compare_meta(const struct store_meta *meta, size_t customers)
 {
     struct sim *sim = oracle.sim;
@@ -356,7 +455,8 @@ static void compare_meta(const struct store_meta *meta, size_t customers)
     if (meta->customers != (int64_t)customers)
         sim_violate(sim, "partition %d: meta counts %lld customers, the fold %zu", oracle.partition,
                     (long long)meta->customers, customers);
-    int64_t until_ms = sim->quiet_wall_ms;
+    compare_guard(meta);
+    int64_t until_ms = guarded_until(sim->quiet_wall_ms);
     if (sim->load.clock_event) /* what a switch armed at W waits for the next step of W */
         until_ms = meta->watermark_ms == INT64_MIN ? INT64_MIN : meta->watermark_ms - 1;
     for (size_t i = 0; i < oracle.count; i++) {
@@ -421,7 +521,9 @@ static void see(enum sim_topic topic, const struct sim_entry *entry)
     if (topic == SIM_ALERTS) {
         struct span id = header_of(entry, "ce_id");
         struct span type = header_of(entry, "ce_type"), time = header_of(entry, "ce_time");
-        telling->partition = hash_partition_murmur2(entry->key, oracle.sim->load.partitions);
+        telling->partition = span_is(type, "lifecycled.alert.storm.raised.v1")
+                                 ? entry->key.at[entry->key.len - 1] - '0' /* "partition-N" */
+                                 : hash_partition_murmur2(entry->key, oracle.sim->load.partitions);
         (void)snprintf(telling->what, sizeof telling->what, " (%.*s %.*s at %.*s)",
                        (int)entry->key.len, entry->key.at, (int)type.len, type.at, (int)time.len,
                        time.at);

@@ -70,6 +70,7 @@ static void fill_options(struct sim_task *task)
         .batch_max = load->batch_max,
         .tick_buckets_max = load->tick_buckets_max,
         .tick_interval_ms = SIM_TICK_MS,
+        .guard = load->guard,
         .lazy_commit_ms = SIM_LAZY_MS,
         .batch_arena_max = load->batch_bytes,
         .poll_ms = 100,

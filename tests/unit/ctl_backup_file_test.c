@@ -60,7 +60,8 @@ static const struct backup_head head = {.app = "app",
                                                  .customers = CUSTOMERS,
                                                  .buckets = BUCKETS,
                                                  .last_offset = 123455,
-                                                 .last_hash = UINT64_MAX}};
+                                                 .last_hash = UINT64_MAX,
+                                                 .guard = {STORE_HELD_STORM, -1, 2, 3, 4, 5, 6}}};
 
 static enum status write_all(const struct backup_head *with)
 {
@@ -122,6 +123,7 @@ static void what_was_written_is_read(void **state)
     assert_int_equal(back.made_ms, head.made_ms);
     assert_int_equal(position_compare(back.meta.at, head.meta.at), 0);
     assert_int_equal(back.meta.control_offset, 99);
+    assert_memory_equal(&back.meta.guard, &head.meta.guard, sizeof back.meta.guard);
     assert_true(back.meta.watermark_ms == INT64_MIN);
     assert_int_equal(back.meta.params_version, 3);
     assert_int_equal(back.meta.switched_ms, 5);
