@@ -11,22 +11,18 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "model/activity.h"
 #include "model/churn.h"
 
 #define LOGIT_MAX     35 /* of P(buy); 1 − logistic(−35) is below 1 by 6e-16 */
 #define MS_PER_MINUTE INT64_C(60000)
 #define CROSSING_MAX  (INT64_C(3652) * TEXT_MS_PER_DAY)
 
-/* The windows of the activity warning. */
-#define RECENT_DAYS 30
-#define BEFORE_DAYS 90
-
 /* Times at which a warning or the subscription may change in silence. Bins matter from the time
  * when the oldest kept one is new until the longest window has left the newest one behind. */
-#define BIN_STEPS_AFTER ((RECENT_DAYS + BEFORE_DAYS) / CUSTOMER_BIN_DAYS + 1)
-#define BIN_STEPS_MAX   (CUSTOMER_BINS_MAX + BIN_STEPS_AFTER + 1)
-#define STEPS_MAX       96
-#define SMOOTHS_MAX     4
+#define BIN_STEPS_MAX (CUSTOMER_BINS_MAX + ACTIVITY_BINS_AFTER + 1)
+#define STEPS_MAX     96
+#define SMOOTHS_MAX   4
 _Static_assert(BIN_STEPS_MAX + 3 * CUSTOMER_TICKETS_MAX + 2 * 4 + 1 + FEATURE_SILENCE_STEPS <=
                    STEPS_MAX,
                "steps fit");
@@ -52,14 +48,11 @@ static void warn(struct churn_risk *risk, enum warning warning, bool holds, doub
 static void warnings_at(const struct customer *customer, int64_t at_ms, const struct params *params,
                         struct churn_risk *risk)
 {
-    const int64_t recent = customer_events_between(customer, at_ms, RECENT_DAYS, 0);
-    const int64_t before =
-        customer_events_between(customer, at_ms, RECENT_DAYS + BEFORE_DAYS, RECENT_DAYS);
-    risk->value[WARNING_ACTIVITY] = (double)recent;
-    risk->baseline[WARNING_ACTIVITY] = (double)before * RECENT_DAYS / BEFORE_DAYS;
-    warn(risk, WARNING_ACTIVITY,
-         before >= params->activity_min && 2 * recent * BEFORE_DAYS < before * RECENT_DAYS,
-         params->activity_decline);
+    const struct activity activity = activity_of(customer, customer_bin_of(at_ms));
+    risk->value[WARNING_ACTIVITY] = (double)activity.recent;
+    risk->baseline[WARNING_ACTIVITY] =
+        (double)activity.before * ACTIVITY_RECENT_DAYS / ACTIVITY_BEFORE_DAYS;
+    warn(risk, WARNING_ACTIVITY, activity_declines(&activity, params), params->activity_decline);
 
     const int64_t poor = customer->score_metric == SURVEY_CSAT ? params->csat_low : params->nps_low;
     const bool scored = customer->score_last >= 0 && lately(customer->score_last_ms, at_ms, params);
@@ -231,18 +224,24 @@ static void step_add_window(struct steps *steps, int64_t then_ms, const struct p
     }
 }
 
+/* The bins in which the activity warning comes or goes, or in which what was learned of engagement
+ * changes. */
 static void step_add_bins(struct steps *steps, const struct customer *customer,
                           const struct params *params)
 {
-    int64_t events = 0;
-    for (int i = 0; i < CUSTOMER_BINS_MAX; i++) {
-        events += customer->bins[i].events;
+    const int64_t last = (int64_t)customer->bin_newest + ACTIVITY_BINS_AFTER;
+    int64_t bin = customer_bin_of(steps->from_ms);
+    if (bin < last - BIN_STEPS_MAX) {
+        bin = last - BIN_STEPS_MAX;
     }
-    if (events == 0 || (events < params->activity_min && !params_learned(params))) {
-        return; /* no window can hold enough for the warning */
-    }
-    for (int64_t i = -CUSTOMER_BINS_MAX; i <= BIN_STEPS_AFTER; i++) {
-        step_add(steps, (customer->bin_newest + i) * CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY);
+    struct activity activity = activity_of(customer, bin);
+    while (activity.bin < last) {
+        const struct activity before = activity;
+        activity_advance(&activity);
+        if (activity_declines(&activity, params) != activity_declines(&before, params) ||
+            (params_learned(params) && activity.recent != before.recent)) {
+            step_add(steps, activity.bin * CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY);
+        }
     }
 }
 

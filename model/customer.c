@@ -2,6 +2,8 @@
  * derive from it. */
 #include "model/customer.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/must.h"
 #include "base/text.h"
@@ -12,33 +14,29 @@
 
 void customer_init(struct customer *ret_customer)
 {
-    *ret_customer = (struct customer){
-        .now_ms = INT64_MIN,
-        .due_ms = INT64_MAX,
-        .first_ms = INT64_MAX,
-        .touch_ms = INT64_MIN,
-        .stage = STAGE_NONE,
-        .stage_since_ms = INT64_MIN,
-        .funnel = STAGE_LEAD,
-        .funnel_since_ms = INT64_MIN,
-        .trial_ends_ms = INT64_MAX,
-        .churned_ms = INT64_MIN,
-        .risk_since_ms = INT64_MAX,
-        .last_purchase_ms = INT64_MIN,
-        .bin_newest = INT32_MIN,
-        .channel_ms = INT64_MAX,
-        .category_ms = INT64_MIN,
-        .assessed_ms = INT64_MIN,
-        .tier_since_ms = INT64_MIN,
-        .tier_below_ms = INT64_MAX,
-        .score_last = -1,
-        .score_last_ms = INT64_MIN,
-        .erased_ms = INT64_MIN,
-        .subscription = {.changed_ms = INT64_MIN,
-                         .ends_ms = INT64_MAX,
-                         .term_ms = INT64_MIN,
-                         .plan_ms = INT64_MIN},
-    };
+    memset(ret_customer, 0, CUSTOMER_LISTS_OFFSET);
+    ret_customer->now_ms = INT64_MIN;
+    ret_customer->due_ms = INT64_MAX;
+    ret_customer->first_ms = INT64_MAX;
+    ret_customer->touch_ms = INT64_MIN;
+    ret_customer->stage_since_ms = INT64_MIN;
+    ret_customer->funnel = STAGE_LEAD;
+    ret_customer->funnel_since_ms = INT64_MIN;
+    ret_customer->trial_ends_ms = INT64_MAX;
+    ret_customer->churned_ms = INT64_MIN;
+    ret_customer->risk_since_ms = INT64_MAX;
+    ret_customer->last_purchase_ms = INT64_MIN;
+    ret_customer->bin_newest = INT32_MIN;
+    ret_customer->channel_ms = INT64_MAX;
+    ret_customer->category_ms = INT64_MIN;
+    ret_customer->assessed_ms = INT64_MIN;
+    ret_customer->tier_since_ms = INT64_MIN;
+    ret_customer->tier_below_ms = INT64_MAX;
+    ret_customer->score_last = -1;
+    ret_customer->score_last_ms = INT64_MIN;
+    ret_customer->erased_ms = INT64_MIN;
+    ret_customer->subscription = (struct subscription){
+        .changed_ms = INT64_MIN, .ends_ms = INT64_MAX, .term_ms = INT64_MIN, .plan_ms = INT64_MIN};
     for (int type = 0; type < EVENT_TYPE_COUNT; type++)
         ret_customer->last_ms[type] = INT64_MIN;
     for (int purpose = 0; purpose < CONSENT_PURPOSE_COUNT; purpose++)

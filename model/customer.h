@@ -14,6 +14,7 @@
 #ifndef LC_MODEL_CUSTOMER_H
 #define LC_MODEL_CUSTOMER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/event.h"
@@ -165,7 +166,6 @@ struct customer {
                                * only the day is still known, because newer purchases were
                                * cancelled; INT64_MIN none */
     uint8_t days_kept;
-    struct purchase_day days[CUSTOMER_DAYS_MAX]; /* newest distinct days, ascending */
     uint32_t late_days;  /* days counted as new because older than the kept ones: may be double */
     uint32_t orders;     /* live ones: not cancelled nor refunded whole */
     int64_t spend_minor; /* net, reporting currency; may be negative */
@@ -174,9 +174,7 @@ struct customer {
                                   spend */
     int64_t repeat_spend_minor; /* their positive spend: m̄ = this / repeat_days_paid */
     uint8_t currencies;
-    struct currency_spend currency[CUSTOMER_CURRENCIES_MAX];
     uint8_t orders_open;
-    struct open_order order[CUSTOMER_ORDERS_MAX]; /* newest last */
 
     /* activity */
     int32_t bin_newest; /* absolute number of bins[0]: floor(day / 10); INT32_MIN: nothing yet */
@@ -196,7 +194,6 @@ struct customer {
     enum survey_metric score_metric;
     int64_t score_last_ms; /* INT64_MIN none */
     uint8_t tickets;
-    struct ticket ticket[CUSTOMER_TICKETS_MAX];
     int64_t cost_minor; /* service cost, reporting currency */
     bool consent_denied[CONSENT_PURPOSE_COUNT];
     int64_t
@@ -213,14 +210,23 @@ struct customer {
 
     /* alerts */
     uint8_t episodes;
-    struct episode episode[CUSTOMER_EPISODES_MAX];
     uint32_t episode_count; /* number of the newest episode; begins anywhere, so that a customer
                              * forgotten and come back does not tell an episode by an old number */
     int64_t marketing_ms[CUSTOMER_CAP_MAX]; /* fold times of the newest marketing alerts, newest
                                              * first; INT64_MIN none */
     uint32_t alert_count;                   /* ever told: ce_sequence */
     int64_t erased_ms; /* Delete: everything before is gone and ignored; INT64_MIN never */
+
+    /* lists: the first `days_kept`, `currencies`, `orders_open`, `tickets`, `episodes` of each;
+     * what lies behind is undefined. They come last, so that an empty customer is made without
+     * touching them: two thirds of the struct. */
+    struct purchase_day days[CUSTOMER_DAYS_MAX]; /* newest distinct days, ascending */
+    struct currency_spend currency[CUSTOMER_CURRENCIES_MAX];
+    struct open_order order[CUSTOMER_ORDERS_MAX]; /* newest last */
+    struct ticket ticket[CUSTOMER_TICKETS_MAX];
+    struct episode episode[CUSTOMER_EPISODES_MAX];
 };
+#define CUSTOMER_LISTS_OFFSET offsetof(struct customer, days)
 
 void customer_init(struct customer *ret_customer);
 /* An initialised state that no event has touched yet, or one that was forgotten: not worth storing.

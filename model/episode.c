@@ -300,50 +300,93 @@ static void close_episode(struct view *view, struct customer *customer, struct e
          answer != NULL ? answer->explain : NULL, effects);
 }
 
-static void step_instance(struct view *view, struct customer *customer, enum kind kind,
+/* true: an episode moved. */
+static bool step_instance(struct view *view, struct customer *customer, enum kind kind,
                           const struct rule_answer *answer, bool late, struct effects *effects)
 {
     struct episode *episode = find(customer, kind, answer->key);
 
     if (answer->holds && !is_open(episode)) {
-        if (episode == NULL || cools_until(episode, view->params) <= view->at_ms)
-            open_episode(view, customer, kind, answer, late, effects);
+        if (episode != NULL && cools_until(episode, view->params) > view->at_ms)
+            return false;
+        open_episode(view, customer, kind, answer, late, effects);
     } else if (answer->holds && answer->band > episode->band) {
         raise_band(view, customer, episode, answer, late, effects);
     } else if (!answer->holds && is_open(episode)) {
         close_episode(view, customer, episode, answer, effects);
+    } else {
+        return false;
     }
+    return true;
 }
 
-/* Open episodes of a kind whose instance is no more (another term, a ticket that fell out). */
-static void close_unasked(struct view *view, struct customer *customer, enum kind kind,
+/* Open episodes of a kind whose instance is no more (another term, a ticket that fell out). true:
+ * there was one. */
+static bool close_unasked(struct view *view, struct customer *customer, enum kind kind,
                           uint32_t asked, struct effects *effects)
 {
+    bool closed = false;
+
     for (uint8_t i = 0; i < customer->episodes; i++)
         if (customer->episode[i].kind == kind && is_open(&customer->episode[i]) &&
-            !(asked & UINT32_C(1) << i))
+            !(asked & UINT32_C(1) << i)) {
             close_episode(view, customer, &customer->episode[i], NULL, effects);
+            closed = true;
+        }
+    return closed;
 }
 
-void episode_step(struct view *view, struct customer *customer, bool late, struct effects *effects)
+/* Bit a kind that has an episode, open or cooling. */
+static uint32_t kinds_of(const struct customer *customer)
 {
+    uint32_t kinds = 0;
+
+    _Static_assert(KIND_COUNT <= 32, "a bit each");
+    for (uint8_t i = 0; i < customer->episodes; i++)
+        kinds |= UINT32_C(1) << customer->episode[i].kind;
+    return kinds;
+}
+
+/* Every instance from the first on, which was asked already. true: an episode moved, or there are
+ * several instances. */
+static bool step_kind(struct view *view, struct customer *customer, enum kind kind,
+                      struct rule_answer answer, bool late, struct effects *effects)
+{
+    bool moved = !answer.only && !answer.none;
+    uint32_t asked = 0;
+
+    for (uint32_t instance = 1; !answer.none; instance++) {
+        const struct episode *episode;
+
+        moved = step_instance(view, customer, kind, &answer, late, effects) || moved;
+        episode = find(customer, kind, answer.key);
+        if (episode != NULL)
+            asked |= UINT32_C(1) << (episode - customer->episode);
+        if (answer.only || instance > CUSTOMER_TICKETS_MAX)
+            break;
+        rule_of(kind)(view, instance, &answer);
+    }
+    return close_unasked(view, customer, kind, asked, effects) || moved;
+}
+
+void episode_step(struct view *view, struct customer *customer, bool late, struct effects *effects,
+                  struct episode_answers *ret_answers)
+{
+    uint32_t kinds;
+
     drop_cooled(view, customer);
+    kinds = kinds_of(customer);
+    ret_answers->kept = 0;
     for (int kind = 0; kind < KIND_COUNT; kind++) {
-        uint32_t asked = 0;
+        struct rule_answer *answer = &ret_answers->of[kind];
+        uint32_t bit = UINT32_C(1) << kind;
 
-        for (uint32_t instance = 0; instance <= CUSTOMER_TICKETS_MAX; instance++) {
-            struct rule_answer answer;
-            const struct episode *episode;
-
-            rule_of((enum kind)kind)(view, instance, &answer);
-            if (answer.none)
-                break;
-            step_instance(view, customer, (enum kind)kind, &answer, late, effects);
-            episode = find(customer, (enum kind)kind, answer.key);
-            if (episode != NULL)
-                asked |= UINT32_C(1) << (episode - customer->episode);
-        }
-        close_unasked(view, customer, (enum kind)kind, asked, effects);
+        rule_of((enum kind)kind)(view, 0, answer);
+        /* Neither there nor to come: most kinds of most customers. */
+        if (answer->only && !answer->holds && !(kinds & bit))
+            ret_answers->kept |= bit;
+        else if (!step_kind(view, customer, (enum kind)kind, *answer, late, effects))
+            ret_answers->kept |= bit;
     }
     drop_cooled(view, customer);
 }
@@ -371,24 +414,43 @@ static int64_t instance_due(const struct view *view, enum kind kind,
     return !answer->holds && answer->next_ms > soonest_ms ? answer->next_ms : soonest_ms;
 }
 
-int64_t episode_due(struct view *view)
+/* The earliest of a kind, > at_ms. */
+static int64_t kind_due(struct view *view, enum kind kind, struct rule_answer answer)
+{
+    int64_t due_ms = INT64_MAX;
+
+    for (uint32_t instance = 1; !answer.none; instance++) {
+        int64_t next_ms = INT64_MAX;
+
+        if (answer.holds || answer.next_ms != INT64_MAX)
+            next_ms = instance_due(view, kind, &answer);
+        if (next_ms > view->at_ms && next_ms < due_ms)
+            due_ms = next_ms;
+        if (answer.only || instance > CUSTOMER_TICKETS_MAX)
+            break;
+        rule_of(kind)(view, instance, &answer);
+    }
+    return due_ms;
+}
+
+int64_t episode_due(struct view *view, const struct episode_answers *answers)
 {
     int64_t due_ms = INT64_MAX;
 
     for (int kind = 0; kind < KIND_COUNT; kind++) {
-        for (uint32_t instance = 0; instance <= CUSTOMER_TICKETS_MAX; instance++) {
-            struct rule_answer answer;
-            int64_t next_ms;
+        struct rule_answer answer;
+        const struct rule_answer *first = &answer;
+        int64_t next_ms;
 
-            rule_of((enum kind)kind)(view, instance, &answer);
-            if (answer.none)
-                break;
-            if (!answer.holds && answer.next_ms == INT64_MAX)
-                continue;
-            next_ms = instance_due(view, (enum kind)kind, &answer);
-            if (next_ms > view->at_ms && next_ms < due_ms)
-                due_ms = next_ms;
-        }
+        if (answers != NULL && answers->kept >> kind & 1)
+            first = &answers->of[kind];
+        else
+            rule_of((enum kind)kind)(view, 0, &answer);
+        if (first->only && !first->holds && first->next_ms == INT64_MAX)
+            continue;
+        next_ms = kind_due(view, (enum kind)kind, *first);
+        if (next_ms < due_ms)
+            due_ms = next_ms;
     }
     return due_ms;
 }

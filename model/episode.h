@@ -5,13 +5,21 @@
 
 #include "model/rule.h"
 
+/* What the rules answered, of the kinds whose rule would answer the same again: one instance, whose
+ * episodes did not move. Rules are the larger part of a step; what was asked need not be again. */
+struct episode_answers {
+    uint32_t kept; /* bit a kind: of[kind] is valid */
+    struct rule_answer of[KIND_COUNT];
+};
+
 /* Asks every rule at view->at_ms and moves the episodes. late: what begins now is history
  * (alerts.late_max): episodes open untold and stay untold to their end; an end of a told one is
  * told all the same, so that nobody acts on it any longer. */
-void episode_step(struct view *view, struct customer *customer, bool late, struct effects *effects);
+void episode_step(struct view *view, struct customer *customer, bool late, struct effects *effects,
+                  struct episode_answers *ret_answers);
 /* When silence alone next changes an answer or ends a cool-down of a condition that holds; >
- * view->at_ms. */
-int64_t episode_due(struct view *view);
+ * view->at_ms. `answers`: of the step just made, NULL: ask. */
+int64_t episode_due(struct view *view, const struct episode_answers *answers);
 /* One effect outside of any rule's answer: the customer's erasure, told as stage_changed to none.
  */
 void episode_tell_erased(struct customer *customer, const struct event *event,

@@ -4,12 +4,13 @@
 
 struct type_row {
     const char *title;
+    char initial; /* of the title, lower case */
     enum event_group group;
     uint32_t required;
 };
 
 static const struct type_row rows[EVENT_TYPE_COUNT] = {
-#define EVENT_TYPE(name, title, group, required) {title, EVENT_##group, required},
+#define EVENT_TYPE(name, title, group, required) {title, title[0] | 0x20, EVENT_##group, required},
 #include "model/event_type.def"
 #undef EVENT_TYPE
 };
@@ -64,9 +65,16 @@ static bool same_name(struct span name, const char *title)
 
 enum event_type event_type_find(struct span name)
 {
-    /* A linear scan: the first letter rejects nearly every row. */
+    size_t first = 0;
+    int initial;
+
+    while (first < name.len && fold_byte(name.at[first]) < 0)
+        first++;
+    if (first == name.len)
+        return EVENT_UNKNOWN;
+    initial = fold_byte(name.at[first]);
     for (int type = EVENT_UNKNOWN + 1; type < EVENT_TYPE_COUNT; type++)
-        if (same_name(name, rows[type].title))
+        if (rows[type].initial == initial && same_name(name, rows[type].title))
             return (enum event_type)type;
     return EVENT_UNKNOWN;
 }

@@ -106,7 +106,7 @@ static struct view view_of(const struct customer *customer, const struct event *
     };
 }
 
-static int64_t due_of(struct view *view)
+static int64_t due_of(struct view *view, const struct episode_answers *answers)
 {
     const struct customer *customer = view->customer;
     int64_t risk_turns_ms = INT64_MAX;
@@ -130,7 +130,7 @@ static int64_t due_of(struct view *view)
     tier_ms = tier_due(customer, view->at_ms, view->params);
     if (tier_ms < due_ms)
         due_ms = tier_ms;
-    episode_ms = episode_due(view);
+    episode_ms = episode_due(view, answers);
     return episode_ms < due_ms ? episode_ms : due_ms;
 }
 
@@ -138,7 +138,7 @@ int64_t fold_due(const struct customer *customer, const struct params *params)
 {
     struct view view = view_of(customer, NULL, params);
 
-    return due_of(&view);
+    return due_of(&view, NULL);
 }
 
 /* Stage and episodes at fold time, and the next timer. */
@@ -146,12 +146,13 @@ static void judge(struct customer *customer, const struct event *event, bool lat
                   const struct params *params, struct effects *effects)
 {
     struct view view = view_of(customer, event, params);
+    struct episode_answers answers;
 
     judge_risk(&view, customer);
     judge_stage(&view, customer);
     judge_tier(&view, customer);
-    episode_step(&view, customer, late, effects);
-    customer->due_ms = due_of(&view);
+    episode_step(&view, customer, late, effects, &answers);
+    customer->due_ms = due_of(&view, &answers);
     MUST(customer->due_ms > customer->now_ms);
 }
 

@@ -30,6 +30,7 @@ typedef void rule_explain_fn(struct view *view, struct effect *effect);
 /* A rule's answer about one instance. Instances are numbered 0.. until the rule answers `none`. */
 struct rule_answer {
     bool none; /* there is no such instance */
+    bool only; /* there is no further one: what comes next need not be asked */
     bool holds;
     bool instant; /* an occurrence, not a condition: the episode closes at once without `resolved`
                      (stage_changed) */
@@ -43,6 +44,8 @@ struct rule_answer {
                         Early is allowed */
 };
 
+/* Of the customer's episodes a rule may look at those of its own kind, and only at whether they are
+ * open. */
 typedef void rule_fn(struct view *view, uint32_t instance, struct rule_answer *ret_answer);
 rule_fn *rule_of(enum kind kind);
 int64_t rule_cooldown_ms(enum kind kind, const struct params *params);

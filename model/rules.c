@@ -67,8 +67,8 @@ int64_t rule_reaches(struct view *view, double risk)
 /* The one instance of a kind that has one, not holding. */
 void rule_none_holds(uint32_t instance, rule_explain_fn *explain, struct rule_answer *ret_answer)
 {
-    *ret_answer =
-        (struct rule_answer){.none = instance > 0, .explain = explain, .next_ms = INT64_MAX};
+    *ret_answer = (struct rule_answer){
+        .none = instance > 0, .only = true, .explain = explain, .next_ms = INT64_MAX};
 }
 
 /* A condition that silence alone brings about at starts_ms and (INT64_MAX: not) takes away at

@@ -1,6 +1,7 @@
 /* rules_churn: the warnings: risk, activity, satisfaction, complaints, renewals. */
 #include "base/must.h"
 #include "base/text.h"
+#include "model/activity.h"
 #include "model/rules.h"
 #include "model/stage.h"
 
@@ -77,63 +78,50 @@ void rule_churn_risk(struct view *view, uint32_t instance, struct rule_answer *r
 
 /* --- activity --- */
 
-#define RECENT_DAYS 30
-#define BEFORE_DAYS 90
-#define BIN_MS      (CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY)
-/* After so many steps of the bins nothing is left in either window. */
-#define BIN_STEPS ((RECENT_DAYS + BEFORE_DAYS) / CUSTOMER_BIN_DAYS + 2)
+#define BIN_MS (CUSTOMER_BIN_DAYS * TEXT_MS_PER_DAY)
 
-/* Engagement of the last 30 days below half of the usual, as the churn risk's warning has it. */
-static bool declines_at(const struct customer *customer, int64_t at_ms, const struct params *params)
+/* When silence alone next changes whether engagement declines: the windows step with the bins. */
+static int64_t decline_turns(struct activity activity, const struct params *params)
 {
-    int64_t recent = customer_events_between(customer, at_ms, RECENT_DAYS, 0);
-    int64_t before =
-        customer_events_between(customer, at_ms, RECENT_DAYS + BEFORE_DAYS, RECENT_DAYS);
+    const int64_t last = (int64_t)activity.customer->bin_newest + ACTIVITY_BINS_AFTER;
+    const bool declines = activity_declines(&activity, params);
 
-    return before >= params->activity_min && 2 * recent * BEFORE_DAYS < before * RECENT_DAYS;
-}
-
-/* When silence alone next changes that: the windows step with the bins. */
-static int64_t decline_turns(const struct customer *customer, int64_t at_ms, bool declines,
-                             const struct params *params)
-{
-    int64_t bin = customer_bin_of(at_ms);
-
-    if (customer->bin_newest == INT32_MIN || bin > (int64_t)customer->bin_newest + BIN_STEPS)
-        return INT64_MAX;
-    for (int64_t i = 1; i <= BIN_STEPS; i++)
-        if (declines_at(customer, (bin + i) * BIN_MS, params) != declines)
-            return (bin + i) * BIN_MS;
+    while (activity.bin < last) {
+        activity_advance(&activity);
+        if (activity_declines(&activity, params) != declines)
+            return activity.bin * BIN_MS;
+    }
     return INT64_MAX;
 }
 
 static void explain_activity_decline(struct view *view, struct effect *effect)
 {
-    const struct customer *customer = view->customer;
-    int64_t before =
-        customer_events_between(customer, view->at_ms, RECENT_DAYS + BEFORE_DAYS, RECENT_DAYS);
-    int64_t recent = customer_events_between(customer, view->at_ms, RECENT_DAYS, 0);
+    struct activity activity = activity_of(view->customer, customer_bin_of(view->at_ms));
+    int64_t before = activity.before, recent = activity.recent;
     /* 2 · recent · 90 ≥ before · 30 */
-    int64_t enough = (before * RECENT_DAYS + 2 * BEFORE_DAYS - 1) / (2 * BEFORE_DAYS);
+    int64_t enough =
+        (before * ACTIVITY_RECENT_DAYS + 2 * ACTIVITY_BEFORE_DAYS - 1) / (2 * ACTIVITY_BEFORE_DAYS);
 
     effect->action = "check_in";
-    rule_reason(effect, "events_30d", (double)recent, (double)before * RECENT_DAYS / BEFORE_DAYS,
-                0);
+    rule_reason(effect, "events_30d", (double)recent,
+                (double)before * ACTIVITY_RECENT_DAYS / ACTIVITY_BEFORE_DAYS, 0);
     rule_clears(effect, "engagement", enough > recent ? (double)(enough - recent) : 1);
 }
 
 void rule_activity_decline(struct view *view, uint32_t instance, struct rule_answer *ret_answer)
 {
     const struct customer *customer = view->customer;
+    struct activity activity;
 
     rule_none_holds(instance, explain_activity_decline, ret_answer);
     ret_answer->quiet = customer->stage == STAGE_CHURNED;
     if (instance > 0 || customer->purchase_days == 0 || customer->stage == STAGE_CHURNED)
         return;
-    ret_answer->holds = declines_at(customer, view->at_ms, view->params);
+    activity = activity_of(customer, customer_bin_of(view->at_ms));
+    ret_answer->holds = activity_declines(&activity, view->params);
     ret_answer->band = 1;
     ret_answer->since_ms = view->at_ms;
-    ret_answer->next_ms = decline_turns(customer, view->at_ms, ret_answer->holds, view->params);
+    ret_answer->next_ms = decline_turns(activity, view->params);
 }
 
 /* --- satisfaction, complaints, renewals --- */

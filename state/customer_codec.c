@@ -289,6 +289,8 @@ static void pass_purchases(struct pass *pass, struct customer *c)
                 CUSTOMER_DAYS_MAX);
     day = c->last_day + INT64_C(1);
     for (uint8_t i = c->days_kept; i-- > 0;) { /* newest first */
+        if (!pass->writing)
+            c->days[i] = (struct purchase_day){0};
         c->days[i].day = pass_i32(pass, c->days[i].day, day - 1);
         c->days[i].orders = (uint16_t)pass_within(pass, c->days[i].orders, 1, 0, UINT16_MAX);
         c->days[i].spend_minor = pass_i64(pass, c->days[i].spend_minor, 0);
@@ -328,6 +330,9 @@ static void pass_currencies(struct pass *pass, struct customer *c)
     for (uint8_t i = 0; i < c->currencies; i++) {
         struct currency_spend *spend = &c->currency[i];
 
+        if (!pass->writing)
+            *spend = (struct currency_spend){0};
+
         spend->currency =
             (enum currency)pass_within(pass, spend->currency, 0, 0, CURRENCY_COUNT - 1);
         spend->minor = pass_i64(pass, spend->minor, expected);
@@ -352,6 +357,8 @@ static void pass_orders(struct pass *pass, struct customer *c)
         struct open_order *order = &c->order[i];
         int64_t left;
 
+        if (!pass->writing)
+            *order = (struct open_order){0};
         order->fp = pass_u64(pass, order->fp);
         order->state = (enum order_state)pass_within(pass, order->state, 0, 0, ORDER_CANCEL_WAITS);
         order->currency =
@@ -462,6 +469,8 @@ static void pass_tickets(struct pass *pass, struct customer *c)
     for (uint8_t i = 0; i < c->tickets; i++) {
         struct ticket *ticket = &c->ticket[i];
 
+        if (!pass->writing)
+            *ticket = (struct ticket){0};
         ticket->fp = pass_u64(pass, ticket->fp);
         ticket->complaint = pass_bool(pass, ticket->complaint);
         ticket->opened_ms = pass_time(pass, ticket->opened_ms, c->touch_ms, INT64_MIN);
@@ -528,8 +537,11 @@ static void pass_episodes(struct pass *pass, struct customer *c)
     c->episodes = pass_u8(pass, c->episodes, 0, CUSTOMER_EPISODES_MAX);
     for (uint8_t i = 0; i < c->episodes; i++) {
         struct episode *episode = &c->episode[i];
-        int64_t sort = episode->kind * 4 + (episode->phase & 1) * 2 + episode->told;
+        int64_t sort;
 
+        if (!pass->writing)
+            *episode = (struct episode){0};
+        sort = episode->kind * 4 + (episode->phase & 1) * 2 + episode->told;
         sort = pass_within(pass, sort, 0, 0, UINT8_MAX * 4 + 3);
         episode->kind = (uint8_t)(sort / 4);
         episode->phase = (uint8_t)(sort / 2 & 1);
@@ -604,7 +616,8 @@ static void pack_header(struct output *output, struct pass *pass, const struct c
 enum status customer_encode(const struct customer *customer, struct arena *arena,
                             struct span *ret_record)
 {
-    struct customer copy = *customer; /* the walk assigns what it writes */
+    /* The walk assigns what it reads, also while it writes: the same values. */
+    struct customer *walked = (struct customer *)(uintptr_t)customer;
     struct output output;
     struct pass pass;
     msgpack_packer packer = {&output, output_write};
@@ -620,7 +633,7 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
     msgpack_pack_map(&packer, 0);
     for (size_t i = 0; i < GROUP_COUNT; i++) {
         pass.count = 0;
-        groups[i](&pass, &copy);
+        groups[i](&pass, walked);
         while (pass.count > 0 && pass.item[pass.count - 1] == 0)
             pass.count--;
         if (pass.count == 0)
@@ -662,7 +675,6 @@ static void read_header(struct mp_reader *reader, struct pass *pass, struct cust
 
 enum status customer_decode(struct span record, struct customer *ret_customer, const char **ret_why)
 {
-    struct customer customer;
     struct mp_reader reader;
     struct pass pass;
     uint32_t present;
@@ -671,9 +683,9 @@ enum status customer_decode(struct span record, struct customer *ret_customer, c
     pass.writing = false; /* its items need no clearing */
     pass.reader = &reader;
     pass.known_count = 0;
-    customer_init(&customer);
+    customer_init(ret_customer);
     mp_reader_init(&reader, record);
-    read_header(&reader, &pass, &customer);
+    read_header(&reader, &pass, ret_customer);
     present = mp_read_map(&reader);
     next = present > 0 ? mp_read_i64(&reader) : 0;
     for (size_t i = 0; i < GROUP_COUNT && !reader.fault; i++) {
@@ -682,7 +694,7 @@ enum status customer_decode(struct span record, struct customer *ret_customer, c
         if (!here && i >= GROUP_FIRST_PLAIN)
             continue; /* what customer_init made of it */
         pass.left = here ? mp_read_array(&reader) : 0;
-        groups[i](&pass, &customer);
+        groups[i](&pass, ret_customer);
         if (pass.left != 0)
             mp_fault(&reader, "a group has more fields than this build knows");
         if (here)
@@ -691,7 +703,7 @@ enum status customer_decode(struct span record, struct customer *ret_customer, c
     if (!reader.fault && (present != 0 || reader.at != reader.end))
         mp_fault(&reader, "the record has groups this build does not know");
     if (!reader.fault) {
-        const char *broken = customer_check(&customer);
+        const char *broken = customer_check(ret_customer);
 
         if (broken)
             mp_fault(&reader, broken);
@@ -700,7 +712,6 @@ enum status customer_decode(struct span record, struct customer *ret_customer, c
         *ret_why = reader.fault;
         return STATUS_REJECT;
     }
-    *ret_customer = customer;
     return STATUS_OK;
 }
 

@@ -23,7 +23,8 @@
 enum status customer_encode(const struct customer *customer, struct arena *arena,
                             struct span *ret_record) LC_CHECKED;
 /* REJECT with a constant reason: damaged, or of a version this build does not know: then the reason
- * is customer_record_newer, and the record is none to be given up. */
+ * is customer_record_newer, and the record is none to be given up. Then
+ * *ret_customer is undefined. */
 extern const char customer_record_newer[];
 enum status customer_decode(struct span record, struct customer *ret_customer,
                             const char **ret_why) LC_CHECKED;
