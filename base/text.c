@@ -215,6 +215,23 @@ static bool magnitude_parse(const char *at, const char *end, uint64_t max, uint6
     return true;
 }
 
+size_t text_i64_format(int64_t value, char ret_text[TEXT_I64_BYTES])
+{
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char digits[TEXT_I64_BYTES], *at = digits + sizeof digits;
+    size_t len;
+
+    *--at = '\0';
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0)
+        *--at = '-';
+    len = (size_t)(digits + sizeof digits - at);
+    memcpy(ret_text, at, len);
+    return len - 1;
+}
+
 enum status text_i64_parse(struct span text, int64_t *ret_value)
 {
     bool negative = text.len > 0 && text.at[0] == '-';

@@ -28,6 +28,9 @@ static inline int32_t text_day_of(int64_t ms)
                              : -((-ms + TEXT_MS_PER_DAY - 1) / TEXT_MS_PER_DAY));
 }
 
+/* Decimal, with a NUL; the length. */
+#define TEXT_I64_BYTES 24
+size_t text_i64_format(int64_t value, char ret_text[TEXT_I64_BYTES]);
 /* Whole text must be the number. REJECT on overflow or anything else. */
 enum status text_i64_parse(struct span text, int64_t *ret_value) LC_CHECKED;
 enum status text_u64_hex_parse(struct span text, uint64_t *ret_value) LC_CHECKED;

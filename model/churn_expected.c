@@ -24,53 +24,57 @@ struct expected {
     double c, w;
 };
 
-/* Sums of the series for several w at once: its coefficients, which cost two divisions a term, are
- * the same for all. */
+/* Sums of the series for several w at once: its coefficients, which cost a division a term, are the
+ * same for all, and lists of numbers are what a compiler makes wide instructions of. */
 struct series {
-    double z, tail; /* w/(1 + w); a term below tail · weight is the last */
-    double s, sum;  /* next term, and those before */
-    double weight;  /* Σ |s_n| */
-    bool converged;
+    double z[CHURN_EXPECTED_MAX];      /* w/(1 + w), ascending; 0 where nothing is asked for */
+    double tail[CHURN_EXPECTED_MAX];   /* a term below tail · weight is the last */
+    double s[CHURN_EXPECTED_MAX];      /* the next term */
+    double sum[CHURN_EXPECTED_MAX];    /* those before */
+    double weight[CHURN_EXPECTED_MAX]; /* Σ |s_n| */
+    int converged;                     /* so many first ones: smaller z come first */
 };
 
 /* S = Σ s_n, s_1 = A z, s_{n+1} = s_n (A + n)(a + n − 1)/((C + n)(n + 1)) z, with C = a + b + x, A
- * = a + b − r. */
+ * = a + b − r. Terms of those that have converged no longer change their sums. */
 static void series_sum(struct mbg m, double x, int count, struct series *series)
 {
     const double big_c = m.a + m.b + x, big_a = m.a + m.b - m.r;
-    int first = 0; /* those before have converged: smaller z come first */
+    int first = 0;
     for (int n = 1; n <= SERIES_TERMS_MAX && first < count; n++) {
         const double ratio = (big_a + n) * (m.a + n - 1) / ((big_c + n) * (n + 1));
-        for (int i = first; i < count; i++) {
-            struct series *one = &series[i];
-            one->sum += one->s;
-            one->weight += fabs(one->s);
-            one->s *= ratio * one->z;
+        for (int i = first & ~1; i < CHURN_EXPECTED_MAX; i++) {
+            series->sum[i] += series->s[i];
+            series->weight[i] += fabs(series->s[i]);
+            series->s[i] *= ratio * series->z[i];
         }
         while (first < count &&
-               fabs(series[first].s) <= series[first].tail * series[first].weight) {
-            series[first++].converged = true;
+               fabs(series->s[first]) <= series->tail[first] * series->weight[first]) {
+            first++;
         }
     }
+    series->converged = first;
 }
 
-static void series_begin(struct mbg m, double w, struct series *ret_series)
+static void series_begin(struct mbg m, double w, int i, struct series *series)
 {
     const double z = w / (1 + w);
-    *ret_series = (struct series){.z = z, .tail = TAIL * (1 - z), .s = (m.a + m.b - m.r) * z};
+    series->z[i] = z;
+    series->tail[i] = TAIL * (1 - z);
+    series->s[i] = (m.a + m.b - m.r) * z;
 }
 
 /* E = C·(1 − (1−z)^e)/e − (1−z)^e·S with e = a − 1: regular at a = 1 and at a + b = 1. */
-static bool series_end(struct mbg m, double x, double w, const struct series *series,
+static bool series_end(struct mbg m, double x, double w, const struct series *series, int i,
                        double *ret_expected)
 {
     const double e = m.a - 1, big_c = m.a + m.b + x, l = -log1p(w);
     const double power = exp(e * l);
     const double head = big_c * (e == 0 ? -l : -expm1(e * l) / e);
-    const double value = head - power * series->sum;
-    const double loss = (fabs(head) + power * series->weight) * (1 + fabs(e * l));
+    const double value = head - power * series->sum[i];
+    const double loss = (fabs(head) + power * series->weight[i]) * (1 + fabs(e * l));
     *ret_expected = value;
-    return series->converged && isfinite(loss) && value * SERIES_LOSS_MAX >= loss;
+    return i < series->converged && isfinite(loss) && value * SERIES_LOSS_MAX >= loss;
 }
 
 /* (1 − (1 + p·w)^−c)/p; falls from c·w at p = 0. */
@@ -121,21 +125,22 @@ static double integral(struct mbg m, double x, double w)
 static void expected_each(struct mbg m, struct history h, double alive, int count,
                           const double days[], double ret_expected[])
 {
-    struct series series[CHURN_EXPECTED_MAX];
+    struct series series = {.converged = 0};
     int small = 0; /* so many first ones are for the series */
     MUST(count <= CHURN_EXPECTED_MAX);
     for (int i = 0; i < count; i++) {
         const double w = days[i] / (m.alpha + h.T);
         MUST(days[i] >= 0);
         MUST(i == 0 || days[i] >= days[i - 1]);
-        series_begin(m, w, &series[i]);
-        small += series[i].z <= SERIES_Z_MAX;
+        if (w / (1 + w) <= SERIES_Z_MAX) {
+            series_begin(m, w, small++, &series);
+        }
     }
-    series_sum(m, h.x, small, series);
+    series_sum(m, h.x, small, &series);
     for (int i = 0; i < count; i++) {
         const double w = days[i] / (m.alpha + h.T);
         double expected;
-        if (i >= small || !series_end(m, h.x, w, &series[i], &expected)) {
+        if (i >= small || !series_end(m, h.x, w, &series, i, &expected)) {
             expected = w > 0 ? integral(m, h.x, w) : 0;
         }
         ret_expected[i] = fmax(0, expected) * alive;

@@ -1,5 +1,7 @@
 #include "model/event.h"
 
+#include <string.h>
+
 #include "base/must.h"
 
 struct type_row {
@@ -44,23 +46,24 @@ static int fold_byte(char byte)
     return -1; /* separator */
 }
 
+/* From the end: titles that begin alike ("Subscription ...") differ there. */
 static bool same_name(struct span name, const char *title)
 {
-    size_t i = 0;
+    size_t left = name.len;
 
-    for (; *title != '\0'; title++) {
-        int want = fold_byte(*title);
+    for (size_t i = strlen(title); i-- > 0;) {
+        int want = fold_byte(title[i]);
 
         if (want < 0)
             continue;
-        while (i < name.len && fold_byte(name.at[i]) < 0)
-            i++;
-        if (i == name.len || fold_byte(name.at[i++]) != want)
+        while (left > 0 && fold_byte(name.at[left - 1]) < 0)
+            left--;
+        if (left == 0 || fold_byte(name.at[--left]) != want)
             return false;
     }
-    while (i < name.len && fold_byte(name.at[i]) < 0)
-        i++;
-    return i == name.len;
+    while (left > 0 && fold_byte(name.at[left - 1]) < 0)
+        left--;
+    return left == 0;
 }
 
 enum event_type event_type_find(struct span name)

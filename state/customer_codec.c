@@ -133,8 +133,6 @@ static int64_t time_special(struct pass *pass, int64_t item, int64_t none)
         return INT64_MIN;
     case SPECIAL_MAX:
         return INT64_MAX;
-    case SPECIAL_FULL:
-        return pass_item(pass, 0);
     default:
         mp_fault(pass->reader, "a time is of an unknown sort");
         return none;
@@ -146,36 +144,59 @@ static int64_t second_of(int64_t ms)
     return ms / 1000 - (ms % 1000 < 0);
 }
 
+static bool is_usual(int64_t ms, int64_t none)
+{
+    return ms == none || ms == INT64_MIN || ms == INT64_MAX;
+}
+
+/* What is written in full for the first time has a number from then on. */
+static void time_learn(struct pass *pass, int64_t ms, int64_t none)
+{
+    if (!is_usual(ms, none) && pass->known_count < KNOWN_MAX)
+        pass->known[pass->known_count++] = ms;
+}
+
 static int64_t time_read(struct pass *pass, int64_t base, int64_t none)
 {
     int64_t item = pass_item(pass, 0), sort = item & 3, number = (item - sort) / 4, ms = none;
     bool wraps;
 
-    if (sort == TIME_SPECIAL)
+    if (sort == TIME_SPECIAL && item != SPECIAL_FULL)
         return time_special(pass, item, none);
-    if (sort == TIME_SECONDS)
+    if (sort == TIME_SPECIAL) {
+        ms = pass_item(pass, 0);
+        wraps = false;
+    } else if (sort == TIME_SECONDS) {
         wraps = __builtin_sub_overflow(second_of(base), number, &ms) ||
                 __builtin_mul_overflow(ms, 1000, &ms);
-    else
+    } else {
         wraps = __builtin_mul_overflow(number, sort == TIME_DAYS ? TEXT_MS_PER_DAY : 1, &number) ||
                 __builtin_sub_overflow(base, number, &ms);
-    if (!wraps)
-        return ms;
-    mp_fault(pass->reader, "a time overflows");
-    return none;
+    }
+    if (wraps) {
+        mp_fault(pass->reader, "a time overflows");
+        return none;
+    }
+    time_learn(pass, ms, none);
+    return ms;
 }
 
 static void time_write(struct pass *pass, int64_t ms, int64_t base, int64_t none)
 {
-    uint32_t known = time_known(pass, ms);
+    uint32_t known;
     int64_t before;
 
-    if (ms == none || ms == INT64_MIN || ms == INT64_MAX) {
+    if (is_usual(ms, none)) {
         pass_item(pass, ms == none ? SPECIAL_NONE : ms == INT64_MIN ? SPECIAL_MIN : SPECIAL_MAX);
-    } else if (known < pass->known_count) {
+        return;
+    }
+    known = time_known(pass, ms);
+    if (known < pass->known_count) {
         pass_item(pass, SPECIAL_KNOWN + 4 * (int64_t)known);
-    } else if (__builtin_sub_overflow(base, ms, &before) || before >= INT64_MAX / 4 ||
-               before <= INT64_MIN / 4) {
+        return;
+    }
+    if (__builtin_sub_overflow(base, ms, &before) || before >= INT64_MAX / 4 ||
+        before <= INT64_MIN / 4) {
         pass_item(pass, SPECIAL_FULL);
         pass_item(pass, ms);
     } else if (before % TEXT_MS_PER_DAY == 0) {
@@ -185,19 +206,16 @@ static void time_write(struct pass *pass, int64_t ms, int64_t base, int64_t none
     } else {
         pass_item(pass, before * 4 + TIME_MS);
     }
+    time_learn(pass, ms, none);
 }
 
 static int64_t pass_time(struct pass *pass, int64_t ms, int64_t base, int64_t none)
 {
     if (base == INT64_MIN || base == INT64_MAX)
         base = BASE_MS;
-    if (pass->writing)
-        time_write(pass, ms, base, none);
-    else
-        ms = time_read(pass, base, none);
-    if (ms != none && ms != INT64_MIN && ms != INT64_MAX && pass->known_count < KNOWN_MAX &&
-        time_known(pass, ms) == pass->known_count)
-        pass->known[pass->known_count++] = ms;
+    if (!pass->writing)
+        return time_read(pass, base, none);
+    time_write(pass, ms, base, none);
     return ms;
 }
 

@@ -9,10 +9,8 @@
  *
  * Everything the step needs from the arena is taken before the first command is queued: a step is
  * sent whole or not at all. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/must.h"
+#include "base/text.h"
 #include "state/store_inner.h"
 
 #define TIMER_PAIRS 256 /* of one ZADD */
@@ -30,7 +28,7 @@ struct pairs {
     struct store_key key;
     bool lower; /* ZADD LT: never later than it is */
     size_t count;
-    char score[TIMER_PAIRS][24], member[TIMER_PAIRS][16];
+    char score[TIMER_PAIRS][24], member[TIMER_PAIRS][24];
     struct span argv[3 + 2 * TIMER_PAIRS];
     size_t queued;
 };
@@ -59,7 +57,7 @@ static void pairs_add(struct pairs *pairs, uint32_t bucket, int64_t due_ms)
         return;
     len = store_score_text(due_ms, pairs->score[pairs->count]);
     pairs->argv[at] = (struct span){pairs->score[pairs->count], len};
-    len = (size_t)snprintf(pairs->member[pairs->count], 16, "%" PRIu32, bucket);
+    len = text_i64_format(bucket, pairs->member[pairs->count]);
     pairs->argv[at + 1] = (struct span){pairs->member[pairs->count], len};
     if (++pairs->count == TIMER_PAIRS)
         pairs_flush(pairs);
@@ -67,8 +65,8 @@ static void pairs_add(struct pairs *pairs, uint32_t bucket, int64_t due_ms)
 
 static size_t queue_removed_timer(struct store *store, const struct store_key *key, uint32_t bucket)
 {
-    char text[16];
-    size_t len = (size_t)snprintf(text, sizeof text, "%" PRIu32, bucket);
+    char text[TEXT_I64_BYTES];
+    size_t len = text_i64_format(bucket, text);
 
     STORE_QUEUE(store, SPAN_LITERAL("ZREM"), store_key_span(key), ((struct span){text, len}));
     return 1;

@@ -1,7 +1,8 @@
 /* store_inner: what the files of the store share. store.c: open, server check, peek;
  * store_layout.c: keys, meta and the hashing of customers into buckets; store_talk.c: pipelines and
- * their answers; store_read.c: loads; store_commit.c: the commit step; store_split.c: growing by a
- * bucket; store_hold.c: holds and backup marks; store_restore.c: a partition put back. */
+ * their answers; store_read.c: loads; store_commit.c: the commit step; store_order.c: sorting by
+ * bucket; store_split.c: growing by a bucket; store_hold.c: holds and backup marks;
+ * store_restore.c: a partition put back. */
 #ifndef LC_STATE_STORE_INNER_H
 #define LC_STATE_STORE_INNER_H
 
@@ -113,11 +114,13 @@ enum status store_protocol_error(struct store *store, struct report *report) LC_
 enum status store_watch_and_read(struct store *store, struct store_meta_found *ret_found,
                                  struct report *report) LC_CHECKED;
 
-/* --- store_read.c --- */
-/* Numbers 0 .. count − 1 in the order of bucket (upper half: bucket, lower half: number). NULL:
- * arena full. */
+/* --- store_order.c --- */
+/* Room for an order of up to `count`: upper half bucket, lower half number. NULL: arena full. */
 uint64_t *store_order(size_t count, struct arena *arena);
+/* Ascending; `order` came from store_order(at least count). */
 void store_order_sort(uint64_t *order, size_t count);
+
+/* --- store_read.c --- */
 /* HGETALL of records and of ledgers, merged into blobs. Both replies must still be there. */
 enum status store_bucket_read(const struct redis_value *records, const struct redis_value *ledgers,
                               struct arena *arena, struct store_bucket *ret_bucket,

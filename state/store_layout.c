@@ -79,7 +79,7 @@ size_t store_score_text(int64_t due_ms, char ret_text[24])
         due_ms = exact;
     if (due_ms < -exact)
         due_ms = -exact;
-    return (size_t)snprintf(ret_text, 24, "%" PRId64, due_ms);
+    return text_i64_format(due_ms, ret_text);
 }
 
 /* --- meta --- */

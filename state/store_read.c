@@ -9,29 +9,9 @@
  * of an incarnation is written by no other), and this store has no step of its own under way. So
  * two equal readings that equal what the caller believes in mean that nothing changed between them.
  */
-#include <stdlib.h>
-
 #include "base/must.h"
 #include "base/text.h"
 #include "state/store_inner.h"
-
-static int order_compare(const void *left, const void *right)
-{
-    uint64_t l = *(const uint64_t *)left, r = *(const uint64_t *)right;
-
-    return l < r ? -1 : l > r;
-}
-
-uint64_t *store_order(size_t count, struct arena *arena)
-{
-    MUST(count <= UINT32_MAX);
-    return arena_alloc(arena, (count + 1) * sizeof(uint64_t));
-}
-
-void store_order_sort(uint64_t *order, size_t count)
-{
-    qsort(order, count, sizeof *order, order_compare);
-}
 
 static enum status full(struct report *report)
 {

@@ -172,6 +172,22 @@ static void test_integers(void **state)
     }
 }
 
+static void test_integers_are_written_back(void **state)
+{
+    static const int64_t rows[] = {0, 1, -1, 9, 10, -10, 1735689600123, INT64_MAX, INT64_MIN};
+    char text[TEXT_I64_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        size_t len = text_i64_format(rows[i], text);
+        int64_t read = 7;
+
+        assert_int_equal(len, strlen(text));
+        assert_int_equal(text_i64_parse((struct span){text, len}, &read), STATUS_OK);
+        assert_true(read == rows[i]);
+    }
+}
+
 static void test_hexadecimal(void **state)
 {
     uint64_t value = 7;
@@ -477,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_every_day_of_three_centuries_survives_the_round_trip),
         cmocka_unit_test(test_days_are_counted_by_floor),
         cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_integers_are_written_back),
         cmocka_unit_test(test_hexadecimal),
         cmocka_unit_test(test_doubles_are_the_nearest),
         cmocka_unit_test(test_a_number_of_511_digits_is_read_and_one_of_512_is_not),
