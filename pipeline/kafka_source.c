@@ -23,6 +23,7 @@
 #define CONTROL_MS_MAX     5000 /* one reading of the control topic */
 #define CONTROL_POLL_MAX   1024
 #define SEEK_MS            1000
+#define CLOSE_DRAIN        256
 #define PROBE_EVERY_MS     1000 /* while something seems wrong */
 #define PROBE_MS           300
 
@@ -820,6 +821,20 @@ static enum status source_commit_plain(void *self, int32_t partition, int64_t of
 
 /* --- life --- */
 
+/* Serve the queue while the client leaves the group. Records may still lie in it, or come; they are
+ * taken and dropped, since rd_kafka_queue_poll_callback() of 2.0.2 aborts the process at one. */
+static void serve_close(struct kafka_source *source, int64_t until)
+{
+    rd_kafka_message_t *messages[CLOSE_DRAIN];
+
+    while (!rd_kafka_consumer_closed(source->group.rk) && now_ms() < until) {
+        ssize_t got = rd_kafka_consume_batch_queue(source->queue, 20, messages, CLOSE_DRAIN);
+
+        while (got > 0)
+            rd_kafka_message_destroy(messages[--got]);
+    }
+}
+
 static void source_close(void *self, int timeout_ms)
 {
     struct kafka_source *source = self;
@@ -837,8 +852,7 @@ static void source_close(void *self, int timeout_ms)
     if (error)
         rd_kafka_error_destroy(error); /* fenced: it is closed already */
     else
-        while (!rd_kafka_consumer_closed(source->group.rk) && now_ms() < until)
-            (void)rd_kafka_queue_poll_callback(source->queue, 20);
+        serve_close(source, until);
     rd_kafka_queue_destroy(source->queue);
     rd_kafka_queue_destroy(source->reader_queue);
     source->queue = source->reader_queue = NULL;
