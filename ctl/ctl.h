@@ -31,6 +31,7 @@ int explain_command(int argc, char **argv);
 int tail_command(int argc, char **argv);
 int export_command(int argc, char **argv);
 int status_command(int argc, char **argv);
+int insight_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
 int demo_command(int argc, char **argv);

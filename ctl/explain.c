@@ -10,6 +10,7 @@
 #include "model/outlook.h"
 #include "model/rhythm.h"
 #include "model/stage.h"
+#include "model/tier.h"
 #include "pipeline/customer_json.h"
 
 enum { STEPS_MAX = 32, JSON_MAX = 65536 };
@@ -74,6 +75,19 @@ static void print_value(const struct customer *c, int64_t at_ms, const struct pa
     if (value.cost_minor > 0)
         printf(", less %s service cost", money(params, value.cost_minor, cost));
     printf("%s\n", params->calibrated ? "" : " (parameters not calibrated)");
+}
+
+static void print_tier(const struct customer *c, int64_t at_ms, const struct params *params)
+{
+    const char *class = tier_class_label(tier_class(c, at_ms, params));
+    char since[TEXT_TIME_BYTES];
+    if (c->tier != TIER_NONE)
+        printf("  tier         %s since %s, at percentile %.1f of %lld buyers%s%s\n",
+               tier_label(c->tier), date(c->tier_since_ms, since),
+               insight_percentile(&params->insight, c->value_minor),
+               (long long)params->insight.buyers, class ? "; " : "", class ? class : "");
+    else if (class)
+        printf("  class        %s\n", class);
 }
 
 static void print_risk(const struct customer *c, int64_t at_ms, const struct params *params)
@@ -145,6 +159,7 @@ static void explain_text(struct span id, const struct customer *c, int64_t at_ms
     print_stage(c, at_ms);
     print_purchases(c, at_ms, params);
     print_value(c, at_ms, params);
+    print_tier(c, at_ms, params);
     print_risk(c, at_ms, params);
     print_episodes(c);
     print_outlook(steps, count, at_ms);

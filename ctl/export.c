@@ -7,6 +7,7 @@
 #include "ctl/csv_file.h"
 #include "ctl/ctl.h"
 #include "ctl/servers.h"
+#include "model/tier.h"
 #include "model/value.h"
 
 enum cell_type { CELL_TEXT, CELL_INT, CELL_DOUBLE, CELL_MONEY, CELL_TIME, CELL_DAY };
@@ -37,6 +38,8 @@ static size_t cells_of(struct export *x, int32_t partition, struct span id,
     struct history h = {0};
     struct churn_risk risk;
     struct value value;
+    struct span tier = span_of(tier_label(c->tier));
+    struct span class = span_of(tier_class_label(tier_class(c, x->at_ms, x->params)));
     size_t n = 0;
     if (bought)
         h = customer_history(c, x->at_ms);
@@ -69,6 +72,14 @@ static size_t cells_of(struct export *x, int32_t partition, struct span id,
                                .number = risk.risk,
                                .absent = !bought && !risk.subscribed};
     cells[n++] = (struct cell){.name = "clv_12", .type = CELL_MONEY, .integer = value.clv_minor};
+    cells[n++] =
+        (struct cell){.name = "tier", .type = CELL_TEXT, .text = tier, .absent = tier.at == NULL};
+    cells[n++] = (struct cell){.name = "percentile",
+                               .type = CELL_DOUBLE,
+                               .number = insight_percentile(&x->params->insight, value.clv_minor),
+                               .absent = !bought || x->params->insight.buyers == 0};
+    cells[n++] = (struct cell){
+        .name = "class", .type = CELL_TEXT, .text = class, .absent = class.at == NULL};
     cells[n++] = (struct cell){.name = "channel",
                                .type = CELL_TEXT,
                                .text = {c->channel, strnlen(c->channel, sizeof c->channel)}};

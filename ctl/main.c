@@ -10,6 +10,8 @@ static const struct ctl_command commands[] = {
      explain_command},
     {"export", "all customers as CSV or JSON lines", export_command},
     {"status", "partitions: delivered, applied, watermark, lag, customers", status_command},
+    {"insight", "what was learned of the whole population: tiers, concentration, models",
+     insight_command},
     {"tail", "alerts as readable lines, or JSON", tail_command},
     {"import", "a CSV of past transactions becomes Order Completed events", import_command},
     {"backup", "the state of each partition at one position, to files", backup_command},

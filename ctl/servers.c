@@ -157,6 +157,16 @@ const char *servers_alerts_topic(const struct servers *s)
     return s->kafka.alerts;
 }
 
+enum status servers_learn(struct servers *s, struct report *report)
+{
+    struct insight newest;
+    enum status status =
+        proposal_load(&s->redis, s->config.app, &s->config.params.insight, &newest, report);
+    if (status == STATUS_OK)
+        params_learn(&s->config.params, &newest);
+    return status;
+}
+
 enum status servers_redis(struct servers *s, struct report *report)
 {
     if (s->client)
@@ -165,11 +175,7 @@ enum status servers_redis(struct servers *s, struct report *report)
     if (status != STATUS_OK)
         return status;
     s->redis = redis_client_port(s->client);
-    struct insight newest;
-    status = proposal_load(&s->redis, s->config.app, &s->config.params.insight, &newest, report);
-    if (status == STATUS_OK)
-        params_learn(&s->config.params, &newest);
-    return status;
+    return servers_learn(s, report);
 }
 
 enum status servers_partitions(struct servers *s, struct report *report)

@@ -46,6 +46,8 @@ enum status servers_walk(struct servers *servers, walk_each_fn *each, void *self
 
 /* Connected when OK, and config.params has the newest insight over it. */
 enum status servers_redis(struct servers *servers, struct report *report) LC_CHECKED;
+/* Looks for a newer insight again; for commands that run long. */
+enum status servers_learn(struct servers *servers, struct report *report) LC_CHECKED;
 /* Sets servers->partitions, asking Kafka. */
 enum status servers_partitions(struct servers *servers, struct report *report) LC_CHECKED;
 

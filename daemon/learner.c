@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/must.h"
 #include "daemon/log.h"
 #include "insight/survey.h"
@@ -110,12 +111,17 @@ static void count_survey(struct learner *learner, bool made, double seconds)
 /* The story of a survey that could not be made. */
 static struct span refusal_story(const struct report *report, char text[STORY_BYTES])
 {
-    int len = snprintf(text, STORY_BYTES, "{\"refused\":\"%s\",\"text\":\"%s\"}", report->code,
-                       report->text);
+    struct json_writer w;
 
-    MUST(len > 0);
-    MUST(len < STORY_BYTES);
-    return (struct span){text, (size_t)len};
+    json_writer_init(&w, text, STORY_BYTES);
+    json_put_object(&w);
+    json_put_key(&w, "refused");
+    json_put_text(&w, report->code);
+    json_put_key(&w, "text");
+    json_put_text(&w, report->text);
+    json_put_object_end(&w);
+    MUST(!w.full);
+    return (struct span){text, w.len};
 }
 
 static void log_made(const struct learner *learner, double seconds)

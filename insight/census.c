@@ -135,7 +135,7 @@ void census_tell(const struct census *census, struct insight *insight)
     insight->buyers = census->value.count;
     for (int i = 0; i < INSIGHT_CUTS; i++)
         insight->value_cut_minor[i] = spread_quantile(&census->value, i);
-    /* A bucket's mean may lie a minor unit off its neighbour's ends. */
+    /* The exact ends may lie off the middle of their buckets. */
     for (int i = 1; i < INSIGHT_CUTS; i++)
         if (insight->value_cut_minor[i] < insight->value_cut_minor[i - 1])
             insight->value_cut_minor[i] = insight->value_cut_minor[i - 1];

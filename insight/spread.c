@@ -51,6 +51,15 @@ void spread_add(struct spread *spread, int64_t amount)
     }
 }
 
+/* The one value within 0.5 % of every other in the bucket. */
+static int64_t middle_of(const struct spread *spread, int bucket)
+{
+    const double low = exp(bucket * log_gamma), gamma = exp(log_gamma);
+    const double middle = rint(2 * gamma / (1 + gamma) * low);
+
+    return middle < (double)spread->max ? (int64_t)middle : spread->max;
+}
+
 int64_t spread_quantile(const struct spread *spread, int percent)
 {
     int64_t rank, below = spread->none;
@@ -70,7 +79,7 @@ int64_t spread_quantile(const struct spread *spread, int percent)
     for (int i = 0; i < SPREAD_BUCKETS; i++) {
         below += spread->counts[i];
         if (rank <= below)
-            return spread->sums[i] / spread->counts[i];
+            return middle_of(spread, i);
     }
     return spread->max;
 }
