@@ -1,6 +1,7 @@
 /* spread: how an amount is spread over a population: counts and sums in logarithmic buckets. Exact
  * integers, so the order of adding does not matter; a quantile read from it is within 0.5 % of the
- * exact one (and the rounding to a minor unit), shares and Gini within 1e-5 (docs/MODELS.md, "Value"). */
+ * exact one (and the rounding to a minor unit), shares and Gini within 1e-5 (docs/MODELS.md,
+ * "Value"). */
 #ifndef LC_INSIGHT_SPREAD_H
 #define LC_INSIGHT_SPREAD_H
 

@@ -38,6 +38,7 @@ struct sim_item {
     int32_t partition; /* −1: nothing is appended (only the warp) */
     int8_t
         txn; /* publisher's transaction: 0 none, 1 open or go on, 2 go on and commit, 3 … abort */
+    bool learn; /* a new insight of the population is offered at this moment */
     struct sim_entry entry;
 };
 
@@ -52,6 +53,7 @@ struct sim_load {
     struct params params[2];   /* [1]: what workers started after `params_switch` calls want */
     uint32_t params_switch;    /* 0: never */
     struct guard_options guard;
+    bool insights;    /* workers look for insights, and some are offered */
     int64_t quiet_ms; /* nothing moved for this long: W, too, has come to the wall's time */
     struct sim_item *items;
     size_t count;
@@ -147,6 +149,7 @@ struct sim {
     struct sim_random random;
     int64_t now_ms, wall_ms; /* wall − now changes by the load's warps */
     size_t next_item;
+    struct insight offered; /* the newest; version 0: none */
     int64_t next_item_ms;
     struct sim_txn *publisher[SIM_PARTITIONS_MAX];
     struct sim_kafka kafka;

@@ -317,6 +317,21 @@ static void draw_items(struct sim_load *load, struct sim_random *random, enum cr
         load->quiet_ms += (writer.wall_ms - EPOCH_MS) / TEXT_MS_PER_HOUR * SIM_W_HOUR_MS;
 }
 
+/* Not drawn either. A run in four has a population that is surveyed now and then. */
+static void draw_insights(struct sim_load *load, uint64_t seed)
+{
+    uint64_t hash = seed * UINT64_C(0xd6e8feb86659fd93);
+    load->insights = hash >> 61 == 7 || hash >> 61 == 1;
+    /* Years may pass in one event, a bucket swept at a time: a crowd assessed each week would take
+     * all of the time there is. */
+    for (int i = 0; load->insights && i < 2; i++)
+        load->params[i].reassess_ms = 90 * TEXT_MS_PER_DAY;
+    for (size_t i = 0; load->insights && i < load->count; i++) {
+        hash = hash * UINT64_C(0x9e3779b97f4a7c15) + i;
+        load->items[i].learn = hash >> 60 < 2;
+    }
+}
+
 void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *random)
 {
     if (load->bytes.bytes_max == 0)
@@ -334,6 +349,7 @@ void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *rand
     enum crowd crowd = crowd_of(seed);
     size_t events = crowd_events(crowd, random);
     draw_items(load, random, crowd, events);
+    draw_insights(load, seed);
 }
 
 void sim_load_keep(struct sim_load *load, uint32_t events)

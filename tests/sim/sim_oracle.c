@@ -199,11 +199,18 @@ static void apply_event(const struct sim_entry *entry, int64_t offset)
 
 static void switch_params(const struct control_record *control)
 {
+    const struct insight before = oracle.params.insight;
     struct report report = {.code = ""};
     if (params_decode(control->params, &oracle.params, &report) != STATUS_OK)
         sim_violate(oracle.sim,
                     "control record %lld of partition %d has parameters that cannot be read: %s",
                     (long long)control->number, oracle.partition, report.text);
+    if (oracle.params_version > 0 && insight_newer(&before, &oracle.params.insight))
+        sim_violate(oracle.sim,
+                    "control record %lld of partition %d gives up version %u of the "
+                    "insight for %u",
+                    (long long)control->number, oracle.partition, (unsigned)before.version,
+                    (unsigned)oracle.params.insight.version);
     oracle.params_version = control->params_version;
     if (control->watermark_ms > oracle.watermark_ms)
         oracle.watermark_ms = control->watermark_ms;

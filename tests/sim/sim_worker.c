@@ -74,6 +74,7 @@ static void fill_options(struct sim_task *task)
         .lazy_commit_ms = SIM_LAZY_MS,
         .batch_arena_max = load->batch_bytes,
         .poll_ms = 100,
+        .look_ms = load->insights ? SIM_LAZY_MS : 0,
     };
 }
 

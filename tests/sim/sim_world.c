@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "state/proposal.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_memory.h"
 
@@ -431,6 +432,37 @@ struct sim_late *sim_late_new(struct sim *sim, int64_t at_ms)
     return NULL;
 }
 
+/* --- the population --- */
+
+/* What the daemon's learner would make, and its offer; now and then two of them make the same
+ * version at once. */
+static void learn(struct sim *sim)
+{
+    const struct params *params = &sim->load.params[0];
+    struct insight next = sim->offered;
+    bool twice = next.version > 0 && next.version % 4 == 0 && next.made_ms % 2 == 0;
+    next.version += !twice;
+    next.made_ms = 2 * (int64_t)next.version + twice;
+    next.buyers = 40;
+    for (int i = 0; i < INSIGHT_CUTS; i++)
+        next.value_cut_minor[i] = (int64_t)i * i * (int64_t)(1 + next.version % 3);
+    next.fitted_mbg = true;
+    next.mbg_r = 0.5 + 0.1 * (double)(next.version % 3);
+    next.mbg_alpha = params->mbg_alpha * (1 + 0.2 * (double)(next.version % 2));
+    next.mbg_a = params->mbg_a;
+    next.mbg_b = params->mbg_b;
+    next.gap_ms = params->population_gap_ms / (1 + next.version % 2);
+    MUST(insight_check(&next) == NULL);
+    sim->offered = next;
+    struct redis_memory_conn *conn = redis_memory_connect(sim->redis);
+    struct redis redis = redis_memory_port(conn);
+    struct report report = {.code = ""};
+    enum status status = proposal_offer(&redis, SIM_APP, &next, SPAN_ABSENT, &report);
+    sim_trace(sim, NULL, "version %u of the insight is offered: %s", (unsigned)next.version,
+              status_name(status));
+    redis_memory_disconnect(conn);
+}
+
 /* --- the scheduler --- */
 
 static void append_item(struct sim *sim)
@@ -438,6 +470,8 @@ static void append_item(struct sim *sim)
     struct sim_item *item = &sim->load.items[sim->next_item];
     sim->wall_ms += item->warp_ms;
     trouble(sim, 0);
+    if (item->learn)
+        learn(sim);
     if (item->partition >= 0) {
         struct sim_txn **txn = &sim->publisher[item->partition];
         item->entry.timestamp_ms = sim->wall_ms + sim->now_ms;
@@ -708,6 +742,7 @@ bool sim_run(struct sim *sim)
     sim->redis_down_ms = sim->redis_refuse_ms = sim->redis_loading_ms = sim->slow_markers_ms = 0;
     sim->incarnations = sim->tasks_used = 0;
     sim->calls = sim->happened = 0;
+    insight_init(&sim->offered);
     memset(sim->port_calls, 0, sizeof sim->port_calls);
     memset(sim->publisher, 0, sizeof sim->publisher);
     memset(sim->may_lose, 0, sizeof sim->may_lose);
