@@ -147,16 +147,7 @@ void *arena_copy(struct arena *arena, const void *bytes, size_t len)
     return at;
 }
 
-void arena_reset(struct arena *arena)
-{
-    for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
-        poison(chunk->bytes, chunk->used);
-        chunk->used = 0;
-    }
-    arena->bytes_used = 0;
-}
-
-void arena_fini(struct arena *arena)
+static void chunks_free(struct arena *arena)
 {
     while (arena->chunks) {
         struct arena_chunk *chunk = arena->chunks;
@@ -165,5 +156,36 @@ void arena_fini(struct arena *arena)
         unpoison(chunk->bytes, chunk->cap);
         free(chunk);
     }
+    arena->bytes_held = 0;
+}
+
+/* Chunks double, so what is held of a steady load is less than four times what it uses: only a
+ * burst that is long over lets an arena hold ARENA_HELD_SHARE times as much. */
+static void season_end(struct arena *arena)
+{
+    size_t enough = arena->season_peak > ARENA_CHUNK_BYTES ? arena->season_peak : ARENA_CHUNK_BYTES;
+
+    if (arena->bytes_held / ARENA_HELD_SHARE >= enough)
+        chunks_free(arena);
+    arena->season_peak = 0;
+    arena->season_resets = 0;
+}
+
+void arena_reset(struct arena *arena)
+{
+    for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
+        poison(chunk->bytes, chunk->used);
+        chunk->used = 0;
+    }
+    if (arena->bytes_used > arena->season_peak)
+        arena->season_peak = arena->bytes_used;
+    arena->bytes_used = 0;
+    if (++arena->season_resets == ARENA_SEASON_RESETS)
+        season_end(arena);
+}
+
+void arena_fini(struct arena *arena)
+{
+    chunks_free(arena);
     *arena = (struct arena){0};
 }

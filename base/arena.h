@@ -1,10 +1,15 @@
 /* arena: memory of one batch. Allocations are bumps; reset gives all of it back at once.
  * Grows by chunks up to `bytes_max`, keeps its chunks over a reset, so the steady state calls no
- * malloc. */
+ * malloc; what one burst needed and a whole season of resets did not goes back to malloc. */
 #ifndef LC_BASE_ARENA_H
 #define LC_BASE_ARENA_H
 
 #include <stddef.h>
+
+/* After so many resets an arena that holds ARENA_HELD_SHARE times the most that any of them had in
+ * use gives all of it back and grows anew. */
+#define ARENA_SEASON_RESETS 1024
+#define ARENA_HELD_SHARE    8
 
 struct arena_chunk;
 
@@ -13,6 +18,8 @@ struct arena {
     size_t bytes_used;          /* since the last reset, with padding */
     size_t bytes_held;          /* from malloc, all chunks */
     size_t bytes_max;           /* bound of bytes_held */
+    size_t season_peak;         /* most in use at a reset of this season */
+    unsigned season_resets;
 };
 
 void arena_init(struct arena *arena, size_t bytes_max);

@@ -83,6 +83,51 @@ static void test_reset_keeps_the_chunks_so_that_a_steady_state_calls_no_malloc(v
     assert_null(arena.chunks);
 }
 
+/* One season in which each reset finds `bytes` in use. */
+static void live_a_season(struct arena *arena, size_t bytes)
+{
+    for (int i = 0; i < ARENA_SEASON_RESETS; i++) {
+        for (size_t used = 0; used < bytes; used += 4096)
+            assert_non_null(arena_alloc(arena, 4096));
+        arena_reset(arena);
+    }
+}
+
+static void test_what_one_burst_needed_goes_back_after_a_quiet_season(void **state)
+{
+    struct arena arena;
+    size_t burst;
+
+    (void)state;
+    arena_init(&arena, 1 << 26);
+    for (int i = 0; i < 4096; i++)
+        assert_non_null(arena_alloc(&arena, 4096));
+    arena_reset(&arena);
+    burst = arena.bytes_held;
+    assert_true(burst >= (size_t)4096 * 4096);
+    live_a_season(&arena, 1 << 16); /* the season of the burst itself */
+    assert_true(arena.bytes_held == burst);
+    live_a_season(&arena, 1 << 16);
+    assert_true(arena.bytes_held < burst / ARENA_HELD_SHARE);
+    arena_fini(&arena);
+}
+
+static void test_a_steady_load_never_gives_its_chunks_back(void **state)
+{
+    struct arena arena;
+    size_t held;
+
+    (void)state;
+    arena_init(&arena, 1 << 26);
+    live_a_season(&arena, 3 << 20);
+    held = arena.bytes_held;
+    for (int season = 0; season < 2; season++) {
+        live_a_season(&arena, 3 << 20);
+        assert_int_equal(arena.bytes_held, held);
+    }
+    arena_fini(&arena);
+}
+
 static void test_zalloc_clears_what_was_used_before(void **state)
 {
     struct arena arena;
@@ -148,6 +193,8 @@ int main(void)
         cmocka_unit_test(test_allocations_are_aligned_apart_and_keep_their_bytes),
         cmocka_unit_test(test_the_bound_is_kept_and_a_refusal_harms_nothing),
         cmocka_unit_test(test_reset_keeps_the_chunks_so_that_a_steady_state_calls_no_malloc),
+        cmocka_unit_test(test_what_one_burst_needed_goes_back_after_a_quiet_season),
+        cmocka_unit_test(test_a_steady_load_never_gives_its_chunks_back),
         cmocka_unit_test(test_zalloc_clears_what_was_used_before),
         cmocka_unit_test(test_copy_copies),
         cmocka_unit_test(test_fini_accepts_zeroed),
