@@ -78,11 +78,12 @@ static void beat(struct runner *runner)
     (void)pthread_mutex_unlock(&runner->lock);
 }
 
+/* By the monotonic clock: a wall clock that is set back an hour must not make it an hour long. */
 static void nap(struct runner *runner, int64_t ms)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
@@ -91,7 +92,7 @@ static void nap(struct runner *runner, int64_t ms)
     }
     (void)pthread_mutex_lock(&runner->lock);
     if (!atomic_load(&runner->stop))
-        (void)pthread_cond_timedwait(&runner->wake, &runner->lock, &until);
+        (void)pthread_cond_clockwait(&runner->wake, &runner->lock, CLOCK_MONOTONIC, &until);
     (void)pthread_mutex_unlock(&runner->lock);
 }
 

@@ -133,6 +133,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         handle->coordinator_lost++;
     if (strstr(reason, "GroupCoordinator"))
         handle->group_trouble_until_ms = now_ms() + KAFKA_GROUP_TROUBLE_MS;
+    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+        err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        handle->topic_gone = true;
     if (err == RD_KAFKA_RESP_ERR__FATAL)
         return; /* kafka_handle_fatal has the words */
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)
@@ -238,14 +241,14 @@ void kafka_handle_close(struct kafka_handle *handle, int timeout_ms)
     if (pthread_create(&thread, NULL, destroy, handle->rk) != 0) {
         (void)destroy(handle->rk); /* no thread to spare: then wait */
     } else {
-        (void)clock_gettime(CLOCK_REALTIME, &until);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += timeout_ms / 1000;
         until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
         if (until.tv_nsec >= 1000000000) {
             until.tv_sec++;
             until.tv_nsec -= 1000000000;
         }
-        if (pthread_timedjoin_np(thread, NULL, &until) != 0) {
+        if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
             (void)pthread_detach(thread);
             handle->abandoned = true;
             if (handle->options->log.line)

@@ -16,6 +16,8 @@
 struct kafka_handle {
     rd_kafka_t *rk; /* NULL: closed */
     const struct kafka_options *options;
+    bool topic_gone;       /* a topic it reads does not exist (any more): the group's, since
+                              kafka_handle_open */
     struct report problem; /* of the error callback, until taken; code empty: none */
     struct report refusal; /* why a broker or we would not go on: of any of its threads, guarded by
                               a lock; code empty: never */

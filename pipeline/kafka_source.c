@@ -211,6 +211,16 @@ static rd_kafka_resp_err_t query_bounds(struct kafka_source *source, const char 
                                                   ret_high, request_ms(source));
 }
 
+/* When it is back it may be another one of the same name, and librdkafka would read on at the old
+ * offset: a new consumer claims its partitions, and a claim compares the log with the state. */
+static enum status topic_gone(struct kafka_source *source, struct report *report)
+{
+    report_set(report, "topic-missing",
+               "topic %s does not exist (any more); looking at it with a new consumer",
+               source->options->input);
+    return STATUS_FATAL;
+}
+
 /* An error that came in place of a record. */
 static enum status take_error(struct kafka_source *source, const rd_kafka_message_t *message,
                               struct report *report)
@@ -237,9 +247,7 @@ static enum status take_error(struct kafka_source *source, const rd_kafka_messag
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        report_set(report, "topic-missing", "topic %s does not exist (any more); waiting for it",
-                   topic);
-        return STATUS_OK;
+        return topic_gone(source, report);
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
         report_set(report, "kafka-refused", "Kafka does not let us read topic %s as group %s: %s",
@@ -331,6 +339,8 @@ static enum status source_poll(void *self, int timeout_ms, size_t max,
         status = take_message(source, source->messages[i], &batch, report);
     if (status == STATUS_OK)
         status = kafka_handle_fatal(&source->group, report);
+    if (status == STATUS_OK && source->group.topic_gone)
+        status = topic_gone(source, report);
     if (status != STATUS_OK)
         return status;
     tell_problem(source, report);

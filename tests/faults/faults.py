@@ -1,153 +1,224 @@
 #!/usr/bin/env python3
-"""Real processes, real servers, real faults: kill -9 at random moments, Redis killed and restored to an older prefix of its log.
+"""Real processes, real servers, real faults: three brokers, Redis (with a replica and Sentinels), daemons, a steady load, and an
+independent client that reads committed alerts.
 
-One fixed stream of events is folded twice: undisturbed, and under the faults. Afterwards an independent client reads the alerts
-(read_committed) and the state is exported: alerts must be the same set, none twice, and the state the same to the byte.
+    ./dev faults                             the full battery (more than an hour)
+    ./dev faults --quick                     every fault once; part of ./dev test
+    ./dev faults --only kill,flushall --count 100 --seed 7
+    ./dev faults --list
 
-    ./dev faults [--kills 50] [--rollbacks 10] [--customers 3000] [--seed 1] [--work DIR] [--csv FILE]
+Faults of one kind share a leg: topics of their own, the load, faults one after the other, and then the judgement (oracle.py). With
+--quick all faults that stand on the same ground share one. A failure prints the seed and the command that runs the leg again.
 """
 import argparse
+import json
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from dataclasses import dataclass, field
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from harness import BIN, Kafka, World, alert_identity, check, wait_for  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cluster import Cluster  # noqa: E402  (puts tests/lib and tests/integration on the path)
+from catalogue import FAULTS  # noqa: E402
+from ground import Ground  # noqa: E402
+from harness import BIN  # noqa: E402
+from oracle import Verdict, judge  # noqa: E402
+from watch import missing_words  # noqa: E402
 
-AT = "2026-06-01"
-
-
-class Feed:
-    """Events published at a steady rate by `lifecyclectl simulate` or `import`, so that faults fall into a moving stream."""
-
-    def __init__(self, world, options):
-        path = os.path.join(world.work, "feed.yaml")
-        import json
-        with open(path, "w") as f:
-            json.dump(world.config("feed"), f)
-        self.process = subprocess.Popen([os.path.join(BIN, "lifecyclectl"), options[0], "--config", path, *options[1:]],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def running(self):
-        return self.process.poll() is None
-
-    def wait(self):
-        check(self.process.wait(900) == 0, "the feed failed")
+GROUNDS = {
+    "redis": {},
+    "crash": {"program": os.path.join(BIN, "tests/faults/lifecycled_crashing")},
+    "sentinel": {"store": "sentinel"},
+    "disk": {"store": "disk"},
+    "relay": {"relayed": True},
+    "wall": {"clock": "wall"},
+}
 
 
-def feed_options(customers, seed, path, rate):
-    pace = ["--rate", str(rate)] if rate else []
-    if path:
-        return ["import", path, *pace]
-    return ["simulate", "--customers", str(customers), "--seed", str(seed), *pace]
+@dataclass
+class Outcome:
+    """Of one kind of fault, over all its legs."""
+    fault: object
+    times: int = 0
+    recovery: list = field(default_factory=list)
+    verdict: Verdict = field(default_factory=Verdict)
+    skipped: str = ""
+
+    def add(self, verdict):
+        for name in ("lost", "duplicate", "wrong_state", "alerts", "customers", "reported"):
+            setattr(self.verdict, name, getattr(self.verdict, name) + getattr(verdict, name))
+        self.verdict.words += verdict.words
+
+    @property
+    def right(self):
+        return self.verdict.right
+
+    def quantile(self, share):
+        ordered = sorted(self.recovery)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
-def outcome(world):
-    world.wait_applied(300)
-    rows = world.export(AT)
-    return rows, alert_identity(world.alerts())
+def log(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def undisturbed(work, kafka, options):
-    with World(work, kafka) as w:
-        w.daemon("a")
-        w.daemon("b")
-        Feed(w, options).wait()
-        return outcome(w)
+def one_fault(ground, outcome):
+    """Act, measure, mend."""
+    fault = outcome.fault
+    since, mend = fault.act(ground)
+    took = ground.recovered(since, fault.limit_s)
+    outcome.times += fault.each
+    outcome.recovery += ground.extra_recovery + [took]
+    ground.extra_recovery.clear()
+    if mend:
+        mend()
+        ground.recovered(time.monotonic(), fault.limit_s)
+    time.sleep(ground.chance.uniform(0.05, 0.6))
+    return took
 
 
-def kill_one(world, chance):
-    """kill -9 one of the daemons, at once started again under the same name, as systemd would; seconds until it lives again."""
-    victim = chance.choice(world.daemons)
-    victim.process.send_signal(signal.SIGKILL)
-    victim.process.wait()
-    victim.start()
+def alone(cluster, work, name, plan, outcomes, seed, options):
+    """Rounds that have a ground of their own each."""
+    outcome, chance = outcomes[plan[0].name], random.Random(seed)
+    for number, fault in enumerate(plan):
+        verdict = Verdict(times=1)
+        begun = time.monotonic()
+        try:
+            daemons = fault.act({"cluster": cluster, "work": work, "name": f"{name}r{number}", "seed": chance.randrange(1 << 30)}, verdict)
+            verdict.words += [f"nobody saw {w}" for w in missing_words(fault, daemons)]
+        except Exception as e:
+            traceback.print_exc()
+            verdict.words.append(f"{type(e).__name__}: {e}")
+        outcome.add(verdict)
+        outcome.times += verdict.times
+        outcome.recovery += verdict.recovery
+        log(f"{name}: {fault.name} {number + 1}/{len(plan)}, {time.monotonic() - begun:.0f} s: {'right' if verdict.right else 'WRONG'}")
+        for words in verdict.words[:6]:
+            log(f"  {words}")
 
 
-def cut(path, share):
-    """Cuts an append-only file to `share` of it, most often inside of a transaction. Redis 7.0 then forgets the half transaction
-    but leaves its MULTI in the file, and the restart after that runs the half: the daemon must notice (state/store_inner.h)."""
-    with open(path, "r+b") as f:
-        f.truncate(int(os.path.getsize(path) * share))
+def leg(cluster, work, name, plan, outcomes, seed, options):
+    """`plan`: faults in order. One ground, one judgement, charged to every fault of the leg."""
+    kind = plan[0].ground
+    verdict = Verdict()
+    begun = time.monotonic()
+    try:
+        with Ground(cluster, work, name, seed=seed, rate=options.rate, **GROUNDS[kind]) as ground:
+            ground.hold_s = options.hold or (3 if options.quick else 0)
+            for ground.number, fault in enumerate(plan):
+                took = one_fault(ground, outcomes[fault.name])
+                if options.verbose:
+                    log(f"  {ground.number + 1}/{len(plan)} {fault.name}: progress after {took:.2f} s")
+            verdict = judge(ground)
+            for fault in dict.fromkeys(plan):
+                verdict.words += [f"{fault.name}: nobody saw {w}" for w in missing_words(fault, ground.daemons)]
+    except Exception as e:  # a leg that breaks is a finding, and the others still run
+        traceback.print_exc()
+        verdict.words.append(f"{type(e).__name__}: {e}")
+    for fault in dict.fromkeys(plan):
+        outcomes[fault.name].add(verdict)
+    log(f"{name}: {len(plan)} faults ({', '.join(dict.fromkeys(f.name for f in plan))}), {verdict.alerts} alerts, "
+        f"{verdict.customers} customers, {time.monotonic() - begun:.0f} s: {'right' if verdict.right else 'WRONG'}")
+    for words in verdict.words[:12]:
+        log(f"  {words}")
+    if not verdict.right:
+        log(f"  again: ./dev faults --only {','.join(dict.fromkeys(f.name for f in plan))} --count {len(plan)} --seed {options.seed}")
+    return verdict.right
 
 
-def roll_back(world, chance):
-    """Redis dies and comes back with an older prefix of its append-only file."""
-    world.redis.kill()
-    folder = world.redis.aof_folder
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".incr.aof"):
-            cut(os.path.join(folder, name), chance.uniform(0.0, 0.98))
-    world.redis.start()
+def legs_of(faults, options):
+    """Lists of faults, each the plan of one leg."""
+    if options.quick:
+        grounds = {}
+        for fault in faults:
+            grounds.setdefault(fault.ground if fault.ground != "alone" else fault.name, []).append(fault)
+        return list(grounds.values())
+    legs = []
+    for fault in faults:
+        left = options.count or fault.count
+        while left > 0:
+            now = min(left, fault.leg)
+            legs.append([fault] * -(-now // fault.each))
+            left -= now
+    return legs
 
 
-def disturbed(work, kafka, options, kills, rollbacks, seed, progress):
-    chance = random.Random(seed)
-    recoveries = []
-    with World(work, kafka, redis_options=["--aof-load-truncated", "yes"]) as w:
-        w.daemon("a")
-        w.daemon("b")
-        feed = Feed(w, options)
-        plan = ["kill"] * kills + ["rollback"] * rollbacks
-        chance.shuffle(plan)
-        for number, what in enumerate(plan, 1):
-            time.sleep(chance.uniform(0.05, 1.2))
-            begun = time.monotonic()
-            if what == "kill":
-                kill_one(w, chance)
-            else:
-                roll_back(w, chance)
-            recoveries.append((what, time.monotonic() - begun))
-            progress(number, len(plan), what, feed.running())
-        feed.wait()
-        return outcome(w)
+def table(outcomes):
+    head = f"{'fault':<17}{'times':>7}{'lost':>6}{'duplicate':>11}{'wrong state':>13}{'p50 s':>8}{'p99 s':>8}{'max s':>8}"
+    lines = [head]
+    for o in outcomes:
+        if o.skipped:
+            lines.append(f"{o.fault.name:<17}{'-':>7}  {o.skipped}")
+            continue
+        figures = "".join(f"{o.quantile(q):>8.2f}" if o.recovery else f"{'-':>8}" for q in (0.5, 0.99, 1))
+        wrong = "" if o.right else "   WRONG: " + (o.verdict.words or ["see above"])[0][:100]
+        lines.append(f"{o.fault.name:<17}{o.times:>7}{o.verdict.lost:>6}{o.verdict.duplicate:>11}{o.verdict.wrong_state:>13}{figures}{wrong}")
+    return "\n".join(lines)
 
 
-def battery(work, kafka, kills, rollbacks, customers, seed, path=None, rate=0, progress=lambda *_: None):
-    """Runs both and compares; a dictionary for the table."""
-    rate = rate or max(200, int(customers * 30 / max(10, (kills + rollbacks) * 0.8)))
-    plain_rows, plain_alerts = undisturbed(os.path.join(work, "plain"), kafka, feed_options(customers, seed, path, 0))
-    rows, alerts = disturbed(os.path.join(work, "faults"), kafka, feed_options(customers, seed, path, rate), kills, rollbacks,
-                             seed, progress)
-    wrong_rows = [c for c in plain_rows.keys() | rows.keys() if plain_rows.get(c) != rows.get(c)]
-    missing, surplus = plain_alerts - alerts, alerts - plain_alerts
-    for c in wrong_rows[:3]:
-        print(f"  {c}: undisturbed {plain_rows.get(c)}\n  {c}: with faults {rows.get(c)}", file=sys.stderr)
-    return {"kills": kills, "rollbacks": rollbacks, "customers": len(rows), "alerts": len(alerts), "missing": len(missing),
-            "surplus": len(surplus), "wrong_state": len(wrong_rows), "wrong": len(missing) + len(surplus) + len(wrong_rows)}
+def as_json(outcomes, options):
+    return {"seed": options.seed, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "faults": [
+        {"fault": o.fault.name, "times": o.times, "lost": o.verdict.lost, "duplicate": o.verdict.duplicate,
+         "wrong_state": o.verdict.wrong_state, "alerts": o.verdict.alerts, "recovery_s": [round(r, 3) for r in o.recovery],
+         "skipped": o.skipped, "words": o.verdict.words[:20]} for o in outcomes]}
+
+
+def arguments():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--only", default="", help="faults by name, comma between")
+    ap.add_argument("--count", type=int, help="so many of each (default: those of the full battery, see --list)")
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--quick", action="store_true", help="every fault once, those of one ground in one leg")
+    ap.add_argument("--rate", type=int, default=60, help="events a second besides the beacons (default 60)")
+    ap.add_argument("--hold", type=float, default=0, help="seconds that faults with a duration last (default: by chance)")
+    ap.add_argument("--json", metavar="FILE", help="the table for programs, with every recovery time")
+    ap.add_argument("--work", help="keep logs and data here")
+    ap.add_argument("--list", action="store_true", help="the table of faults")
+    ap.add_argument("--verbose", action="store_true", help="a line a fault")
+    options = ap.parse_args()
+    names = [n for n in options.only.split(",") if n]
+    unknown = set(names) - {f.name for f in FAULTS}
+    if unknown:
+        ap.error(f"no fault {', '.join(sorted(unknown))}; see --list")
+    return options, [f for f in FAULTS if not names or f.name in names]
+
+
+def run(options, faults, work):
+    outcomes = {f.name: Outcome(f) for f in faults}
+    able = []
+    for fault in faults:
+        if fault.root and os.geteuid() != 0:
+            outcomes[fault.name].skipped = "needs root (mount)"
+        else:
+            able.append(fault)
+    seeds = random.Random(options.seed)
+    with Cluster(work) as cluster:
+        for number, plan in enumerate(legs_of(able, options)):
+            run_leg = alone if plan[0].ground == "alone" else leg
+            run_leg(cluster, work, f"leg{number}", plan, outcomes, seeds.randrange(1 << 30), options)
+            if options.json:
+                with open(options.json, "w") as f:
+                    json.dump(as_json(outcomes.values(), options), f, indent=1)
+    return list(outcomes.values())
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--kills", type=int, default=50, help="kill -9 of a daemon (default 50)")
-    ap.add_argument("--rollbacks", type=int, default=10, help="Redis killed and restored to an older prefix (default 10)")
-    ap.add_argument("--customers", type=int, default=3000)
-    ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--rate", type=int, default=0, help="events a second of the disturbed run (default: fits the faults)")
-    ap.add_argument("--csv", help="import this transaction log instead of simulating customers")
-    ap.add_argument("--work", help="keep logs and data here")
-    a = ap.parse_args()
-    work = a.work or tempfile.mkdtemp(prefix="lifecycled-faults-")
-
-    def progress(number, total, what, feeding):
-        if sys.stderr.isatty():
-            print(f"\r{number} of {total}: {what}{'' if feeding else ' (feed ended)'}      ", end="", file=sys.stderr, flush=True)
-
-    with Kafka(work, "kafka") as kafka:
-        result = battery(work, kafka, a.kills, a.rollbacks, a.customers, a.seed, a.csv, a.rate, progress)
-    print(f"\n{'fault':<22}{'times':>7}{'lost':>7}{'duplicate':>11}{'wrong state':>13}")
-    print(f"{'kill -9':<22}{result['kills']:>7}{result['missing']:>7}{result['surplus']:>11}{result['wrong_state']:>13}")
-    print(f"{'Redis rolled back':<22}{result['rollbacks']:>7}{'(the same run)':>20}")
-    print(f"{result['customers']} customers, {result['alerts']} alerts, each once; seed {a.seed}")
-    if not a.work:
+    options, faults = arguments()
+    if options.list:
+        for f in faults:
+            print(f"{f.name:<17}{f.count:>5}  {f.does}")
+        return
+    work = options.work or tempfile.mkdtemp(prefix="lifecycled-faults-")
+    shutil.rmtree(work, ignore_errors=True)
+    outcomes = run(options, faults, work)
+    print(table(outcomes))
+    if not options.work:
         shutil.rmtree(work, ignore_errors=True)
-    sys.exit(1 if result["wrong"] else 0)
+    sys.exit(0 if all(o.right for o in outcomes) else 1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """The main job on real servers, one broker for all cases: import, figures against an independent computation, a second import, silence,
-bad input, sharing of partitions, kill -9 and a Redis rolled back (a short round of tests/faults), refusals.
+bad input, sharing of partitions, refusals. (tests/faults breaks things.)
 
     main_job.py WORKDIR [CASE ...]
 """
@@ -16,7 +16,6 @@ from decimal import Decimal
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../faults"))
 import models  # noqa: E402
 from harness import (ALERTS, BIN, DEAD, INPUT, ROOT, Daemon, Kafka, World, alert_identity, check, headers_of, producer,  # noqa: E402
                      read_topic, wait_for)
@@ -210,14 +209,6 @@ def case_fenced(kafka, work):
         done = subprocess.run([os.path.join(BIN, "lifecycled"), "--check", bad], capture_output=True, text=True)
         check(done.returncode == 78, f"--check: exit status {done.returncode}, not 78")
         check("bad.yaml:2:3" in done.stderr and "brokers" in done.stderr, f"--check says: {done.stderr}")
-
-
-def case_faults(kafka, work):
-    """A short round of ./dev faults."""
-    import faults
-    result = faults.battery(work, kafka, kills=3, rollbacks=1, customers=300, seed=5)
-    check(result["wrong"] == 0, f"{result}")
-    print(f"  {result['kills']} kills, {result['rollbacks']} rollbacks: {result['alerts']} alerts once each, state equal")
 
 
 def main():
