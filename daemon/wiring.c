@@ -125,11 +125,16 @@ enum status wiring_token(struct wiring *wiring, const char **ret_token, struct r
 
 static void on_kafka_line(void *self, int level, const char *facility, const char *text)
 {
+    enum log_level ours = level <= LOG_ERR      ? LOG_LEVEL_WARNING
+                          : level <= LOG_NOTICE ? LOG_LEVEL_INFO
+                                                : LOG_LEVEL_DEBUG;
+
     (void)self;
-    log_line(level <= LOG_ERR      ? LOG_LEVEL_WARNING
-             : level <= LOG_NOTICE ? LOG_LEVEL_INFO
-                                   : LOG_LEVEL_DEBUG,
-             "kafka-client", -1, "%s: %s", facility, text);
+    if (strcmp(facility, KAFKA_LINE_AWAY) == 0)
+        log_line(ours, "kafka-away", -1, "no broker can be reached (%s); trying again by itself",
+                 text);
+    else
+        log_line(ours, "kafka-client", -1, "%s: %s", facility, text);
 }
 
 static void fill_kafka(struct wired *wired, const char *instance)

@@ -25,6 +25,9 @@ struct kafka_property {
 
 /* A client's own log and error lines, from any of its threads: must be thread-safe. level: as
  * syslog, 0–7. */
+/* The facility of a line that says: no broker can be reached. */
+#define KAFKA_LINE_AWAY "AWAY"
+
 struct kafka_log {
     void *self;
     void (*line)(void *self, int level, const char *facility, const char *text);

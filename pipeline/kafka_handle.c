@@ -136,6 +136,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
         err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         handle->topic_gone = true;
+    /* At once, since the worker may wait in a flush or commit for a while before it can say so. */
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && handle->options->log.line)
+        handle->options->log.line(handle->options->log.self, LOG_ERR, KAFKA_LINE_AWAY, reason);
     if (err == RD_KAFKA_RESP_ERR__FATAL)
         return; /* kafka_handle_fatal has the words */
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 
@@ -160,10 +161,19 @@ class Ground:
             return max(first) if None not in first else None
         last = until(all_told, seconds, 0.02)
         if last is None:
+            self.backtraces()
             first = self.listener.first_after(self.load.beacons, since, self.partitions)
             raise Stuck(f"no alert within {seconds} s of partitions {[p for p, t in enumerate(first) if t is None]}: "
                         f"{[(r['partition'], r['K'], r['R'], r['log_end']) for r in self.positions()]} (K, R, end); {self.why_stuck(since)}")
         return last - since
+
+    def backtraces(self):
+        """Where every daemon stands, into a file beside its log, for a failure."""
+        for daemon in self.daemons if shutil.which("gdb") else ():
+            if daemon.process.poll() is None:
+                with open(os.path.join(daemon.folder, "backtrace"), "w") as f:
+                    subprocess.run(["gdb", "-p", str(daemon.pid), "-batch", "-ex", "thread apply all bt 20"], stdout=f,
+                                   stderr=subprocess.DEVNULL, check=False, timeout=60)
 
     def why_stuck(self, since):
         """Does another consumer see the alerts that the listener waits for? For whoever reads the failure."""
@@ -200,6 +210,7 @@ class Ground:
 
     def wait_applied(self, seconds=180, config=None):
         if not until(lambda: self.applied(config), seconds, 0.5):
+            self.backtraces()
             raise Stuck(f"not everything is applied and delivered after {seconds} s: {self.positions(config)}")
 
     def export(self, config=None):
