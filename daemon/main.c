@@ -1,6 +1,7 @@
 /* lifecycled: the daemon. Arguments, configuration, log, embedded cluster, wiring; then the loop.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,15 @@ static int check(const struct config *config, const char *path)
     return EXIT_SUCCESS;
 }
 
+/* What a burst needed goes back to the system: glibc raises these two by itself to the size of the
+ * largest block ever freed, and keeps as much for good. Blocks of librdkafka's fetches stay below.
+ */
+static void give_memory_back(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
 int main(int argc, char **argv)
 {
     static struct config config;
@@ -248,6 +258,7 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    give_memory_back();
     loop_block_signals();
     if (!load_config(arguments.config_path, &config))
         return EXIT_CONFIG;

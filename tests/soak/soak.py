@@ -3,7 +3,8 @@
 
 The population is bounded and full after the first minutes: every customer lives through the same number of events, is deleted and
 born again under a new name, and the first fill leaves lives of every age. The cache is too small for it, so it is full early and evicts
-for the rest. What grows after that is a leak. Every sample is a row of samples.csv; the last line is the verdict: resident memory
+for the rest; and in the first minutes the daemon is stopped for a while now and then, so that the largest batches come early too. What
+grows after that is a leak. Every sample is a row of samples.csv; the last line is the verdict: resident memory
 at the end against ten minutes after the start (medians of five minutes each), file descriptors and threads likewise.
 
     ./dev soak [--hours 2] [--rate 400] [--work DIR] [--json FILE]
@@ -14,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -27,6 +29,7 @@ from servers import free_ports  # noqa: E402
 
 LIFE = 30          # events of one customer
 SETTLE_S = 600     # what fills may fill until then
+STALL_S = 10       # the daemon stands still for so long, once a minute, in the first half of that
 WINDOW_S = 300     # medians are taken over so long
 GROWTH_MAX = 0.01  # of resident memory
 
@@ -159,6 +162,12 @@ def verdict(rows):
     return table
 
 
+def stall(daemon, load, rate):
+    daemon.process.send_signal(signal.SIGSTOP)
+    load.run(rate, STALL_S)
+    daemon.process.send_signal(signal.SIGCONT)
+
+
 def soak(world, options):
     (port,) = free_ports(1)
     daemon = world.daemon("a", clock="wall", http={"listen": f"127.0.0.1:{port}"}, cache={"bytes_max": options.cache},
@@ -180,6 +189,8 @@ def soak(world, options):
             out.writerow(row)
             f.flush()
             check(daemon.process.poll() is None, "the daemon ended")
+            if len(rows) % 2 and time.monotonic() - begun < SETTLE_S / 2:
+                stall(daemon, load, options.rate)
             load.run(options.rate, min(options.every, max(0.1, options.hours * 3600 - (time.monotonic() - begun))))
     load.producer.flush(60)
     world.wait_applied(300)
