@@ -73,7 +73,7 @@ static enum status feed(struct reading *r, struct csv_parser *parser, FILE *file
         }
     }
     free(text);
-    if (r->status == STATUS_OK && ferror(file)) {
+    if (r->status == STATUS_OK && !feof(file)) { /* read error, or a line too long for memory */
         report_set(r->report, "csv", "%s: %s", r->path, strerror(errno));
         r->status = STATUS_REJECT;
     }

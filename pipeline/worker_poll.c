@@ -59,7 +59,10 @@ static enum status tell_source(struct worker *worker, struct report *report)
 
 /* --- changes of ownership --- */
 
-static void take_on(struct worker *worker, const struct source_batch *polled)
+/* FATAL: no memory. A partition that is owned and not known would be read by nobody: the whole
+ * connection begins anew. */
+static enum status take_on(struct worker *worker, const struct source_batch *polled,
+                           struct report *report)
 {
     for (size_t i = 0; i < polled->partition_count; i++) {
         int32_t number = polled->partitions[i];
@@ -68,15 +71,15 @@ static void take_on(struct worker *worker, const struct source_batch *polled)
         MUST(worker->count < SOURCE_PARTITIONS_MAX);
         struct partition *partition = partition_open(number);
         if (partition == NULL) {
-            ports_log(&worker->ports, WORKER_ERROR, number, "memory",
-                      "no memory for the partition");
-            continue;
+            report_set(report, "memory", "no memory for partition %d", number);
+            return STATUS_FATAL;
         }
         partition->paused = true;
         worker->partitions[worker->count++] = partition;
         worker->ports.stats.assigned++;
         ports_log(&worker->ports, WORKER_INFO, number, "assigned", "claiming");
     }
+    return STATUS_OK;
 }
 
 static bool batch_touches(const struct worker *worker, const struct source_batch *polled)
@@ -140,12 +143,13 @@ static void lose(struct worker *worker, const struct source_batch *polled)
 static enum status change_owner(struct worker *worker, const struct source_batch *polled,
                                 struct report *report)
 {
+    enum status status = STATUS_OK;
     worker_drop_queues(worker);
     switch (polled->change) {
     case SOURCE_NO_CHANGE:
         return STATUS_OK;
     case SOURCE_ASSIGNED:
-        take_on(worker, polled);
+        status = take_on(worker, polled, report);
         break;
     case SOURCE_REVOKED:
         revoke(worker, polled);
@@ -154,6 +158,8 @@ static enum status change_owner(struct worker *worker, const struct source_batch
         lose(worker, polled);
         break;
     }
+    if (status != STATUS_OK)
+        return status;
     worker->assign_due = true; /* acknowledges it */
     return tell_source(worker, report);
 }

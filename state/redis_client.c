@@ -37,6 +37,7 @@ struct redis_client {
     bool readonly;             /* this server refused a write as a replica */
     char *out;
     size_t out_len, out_cap;
+    bool starved; /* something queued found no memory: nothing of it may be sent */
     struct arena replies;
 };
 
@@ -212,6 +213,11 @@ static bool write_tls(struct redis_client *client)
 
 static enum status flush(struct redis_client *client, struct report *report)
 {
+    if (client->starved) {
+        report_set(report, "memory", "no memory for what is to be sent to Redis");
+        disconnect(client);
+        return STATUS_RETRY;
+    }
     bool good = client->tls ? write_tls(client) : write_plain(client);
 
     if (!good)
@@ -245,16 +251,23 @@ static enum status next_reply(struct redis_client *client, const struct redis_va
 
 /* --- formatting: "*2\r\n$4\r\nPING\r\n..." --- */
 
-static void out_room(struct redis_client *client, size_t more)
+static bool out_room(struct redis_client *client, size_t more)
 {
+    size_t cap = (client->out_len + more) * 2;
     char *out;
 
+    if (client->starved)
+        return false;
     if (client->out_len + more <= client->out_cap)
-        return;
-    client->out_cap = (client->out_len + more) * 2;
-    out = realloc(client->out, client->out_cap);
-    MUST(out); /* the steps are bounded; a process without a few MB is lost anyhow */
+        return true;
+    out = realloc(client->out, cap);
+    if (!out) {
+        client->starved = true;
+        return false;
+    }
     client->out = out;
+    client->out_cap = cap;
+    return true;
 }
 
 static void out_number(struct redis_client *client, char sort, size_t number)
@@ -278,7 +291,8 @@ static void format(struct redis_client *client, size_t argc, const struct span *
 
     for (size_t i = 0; i < argc; i++)
         need += argv[i].len + 26;
-    out_room(client, need);
+    if (!out_room(client, need))
+        return;
     out_number(client, '*', argc);
     for (size_t i = 0; i < argc; i++) {
         out_number(client, '$', argv[i].len);
@@ -485,6 +499,7 @@ static enum status port_send(void *self, struct report *report)
     else
         client->out_len = 0;
     client->queued = 0;
+    client->starved = false;
     return status;
 }
 
@@ -567,7 +582,10 @@ enum status redis_client_open(const struct redis_client_options *options,
     struct redis_client *client = calloc(1, sizeof *client);
     enum status status;
 
-    MUST(client);
+    if (!client) {
+        report_set(report, "memory", "no memory for a connection to Redis");
+        return STATUS_RETRY;
+    }
     client->options = options;
     arena_init(&client->replies, REPLIES_MAX);
     status = options->sentinels ? redis_sentinel_open(options, &client->sentinel, report)

@@ -25,7 +25,7 @@ struct redis_client_options {
 };
 
 /* Does not connect yet. Copies nothing: options must outlive the client. REJECT with words when the
- * options cannot work (plaintext to a remote host, TLS not in this build). */
+ * options cannot work (plaintext to a remote host, TLS not in this build). RETRY: no memory. */
 enum status redis_client_open(const struct redis_client_options *options,
                               struct redis_client **ret_client, struct report *report) LC_CHECKED;
 struct redis redis_client_port(struct redis_client *client);

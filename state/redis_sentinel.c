@@ -105,8 +105,11 @@ enum status redis_sentinel_open(const struct redis_client_options *options,
     struct redis_sentinel *sentinel = calloc(1, sizeof *sentinel);
     enum status status;
 
-    MUST(sentinel);
     MUST(options->master);
+    if (!sentinel) {
+        report_set(report, "memory", "no memory for the Sentinels");
+        return STATUS_RETRY;
+    }
     sentinel->options = options;
     sentinel->epoch = -1;
     status = read_list(sentinel, report);

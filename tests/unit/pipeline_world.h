@@ -138,7 +138,7 @@ static enum status world_committed(void *self, int32_t partition, struct arena *
     *ret_offset = world->k;
     *ret_metadata = (struct span){arena_copy(arena, world->metadata.text, world->metadata.len),
                                   world->metadata.len};
-    return STATUS_OK;
+    return ret_metadata->at ? STATUS_OK : STATUS_RETRY;
 }
 
 static enum status world_bounds(void *self, int32_t partition, int64_t *ret_low, int64_t *ret_high,
@@ -168,11 +168,15 @@ static enum status world_control(void *self, int32_t partition, int64_t from, si
     size_t count = 0;
     (void)partition, (void)report;
     *ret_records = arena_zalloc(arena, (max + 1) * sizeof **ret_records);
-    for (size_t i = (size_t)from; i < world->controls && count < max; i++)
+    if (*ret_records == NULL)
+        return STATUS_RETRY;
+    for (size_t i = (size_t)from; i < world->controls && count < max; i++) {
+        const char *copy = arena_copy(arena, world->control[i], world->control_len[i]);
+        if (copy == NULL)
+            return STATUS_RETRY;
         (*ret_records)[count++] =
-            (struct record){.offset = (int64_t)i,
-                            .value = {arena_copy(arena, world->control[i], world->control_len[i]),
-                                      world->control_len[i]}};
+            (struct record){.offset = (int64_t)i, .value = {copy, world->control_len[i]}};
+    }
     *ret_count = count;
     *ret_end = from + (int64_t)count;
     *ret_low = 0;
@@ -342,6 +346,35 @@ static void world_event(struct world *world, const char *customer, const char *t
     world->input_ms[world->inputs++] = at_ms;
 }
 
+/* A worker over the world's ports; NULL: no memory. */
+static struct worker *world_worker(struct world *world)
+{
+    struct source source = {world,
+                            world_poll,
+                            world_headers,
+                            world_assign,
+                            world_committed,
+                            world_bounds,
+                            world_partitions,
+                            world_control,
+                            world_membership,
+                            world_commit_plain,
+                            world_source_close};
+    struct sink sink = {.self = world,
+                        .open = world_open,
+                        .begin = world_begin,
+                        .send = world_send,
+                        .offsets = world_offsets,
+                        .commit = world_commit,
+                        .abort = world_abort,
+                        .reopen = world_reopen,
+                        .exactly_once = true};
+    return worker_open(&world->options, source, sink,
+                       (struct worker_redis_factory){world, world_connect, world_release},
+                       (struct clock){world_wall, world_mono, world}, world->cache,
+                       (struct worker_log){0});
+}
+
 static void world_start(struct world *world, enum fold_clock clock)
 {
     if (world->redis == NULL) {
@@ -370,30 +403,7 @@ static void world_start(struct world *world, enum fold_clock clock)
     world->cache = cache_open(1 << 20);
     world->change = SOURCE_ASSIGNED;
     world->fetching = false;
-    struct source source = {world,
-                            world_poll,
-                            world_headers,
-                            world_assign,
-                            world_committed,
-                            world_bounds,
-                            world_partitions,
-                            world_control,
-                            world_membership,
-                            world_commit_plain,
-                            world_source_close};
-    struct sink sink = {.self = world,
-                        .open = world_open,
-                        .begin = world_begin,
-                        .send = world_send,
-                        .offsets = world_offsets,
-                        .commit = world_commit,
-                        .abort = world_abort,
-                        .reopen = world_reopen,
-                        .exactly_once = true};
-    world->worker = worker_open(&world->options, source, sink,
-                                (struct worker_redis_factory){world, world_connect, world_release},
-                                (struct clock){world_wall, world_mono, world}, world->cache,
-                                (struct worker_log){0});
+    world->worker = world_worker(world);
     assert_non_null(world->worker);
 }
 
