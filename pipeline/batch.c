@@ -282,7 +282,9 @@ enum status batch_add_switch(struct batch *batch, struct partition *partition)
         arena_copy(&batch->arena, &batch->ports->wanted, sizeof(*part->params_next));
     if (part->params_next == NULL)
         return STATUS_FULL;
+#ifndef LC_PLANT_SWITCH_UNARMED
     part->due_all = true;
+#endif
     enum status status = add_control(batch, part, CONTROL_SWITCH);
     return status == STATUS_OK ? batch_part_finish(batch, part) : status;
 }

@@ -115,6 +115,9 @@ static enum status customer_from(struct batch *batch, struct batch_customer *cus
         customer->ledger.order_count = customer->ledger.event_count = 0;
 #endif
     }
+#ifdef LC_PLANT_REARM_SKIPPED
+    customer->state.params_version = part->base.params_version;
+#endif
     if (customer->state.params_version < part->base.params_version) {
         fold_rearm(&customer->state, worker_rearm_ms(customer->hash, part->base.switched_ms),
                    part->base.params_version, &part->partition->params);

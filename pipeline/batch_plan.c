@@ -38,7 +38,9 @@ static enum status plan_controls(struct batch *batch, struct batch_part *part, i
         if (status == STATUS_GONE)
             return STATUS_REJECT;
         if (status == STATUS_RETRY || part->control_count == cap) {
+#ifndef LC_PLANT_CONTROL_OVERTAKEN
             part->event_count = at; /* an event behind a record not seen yet must wait for it */
+#endif
             return STATUS_OK;
         }
         if (control.record.label < label && !partition->loss_accepted) {

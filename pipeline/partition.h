@@ -106,6 +106,9 @@ static inline struct position partition_replay_end(const struct partition *parti
 }
 static inline bool partition_replays(const struct partition *partition)
 {
+#ifdef LC_PLANT_OFFSET_ALONE
+    return partition->meta.at.offset < partition_replay_end(partition).offset;
+#endif
     return position_compare(partition->meta.at, partition_replay_end(partition)) < 0;
 }
 /* Of every record fetched: the first one after a claim is the last one before R, and none lies

@@ -158,6 +158,9 @@ static enum status claim_without_k(struct claim *claim, bool *ret_birth)
     enum status status = claim_was_born(claim, &born);
     if (status != STATUS_OK)
         return status;
+#ifdef LC_PLANT_EXPIRY_UNNOTICED
+    born = partition->present = false;
+#endif
     if (!born && !partition->present) {
         *ret_birth = true;
         return STATUS_OK;
@@ -198,6 +201,10 @@ static enum status claim_lost_range(struct claim *claim, int64_t from)
                "(retention); restart with "
                "continue_after_loss to go on without them",
                (long long)from, (long long)partition->log_low - 1);
+#ifdef LC_PLANT_LOSS_SILENT
+    partition->loss_accepted = true;
+    return STATUS_OK;
+#endif
     if (!claim->ports->options.continue_after_loss)
         return claim_stop(claim);
     partition->loss_accepted = true;
@@ -350,6 +357,9 @@ static enum status claim_misfit(struct claim *claim, const char **ret_rebuild)
     enum status status = claim_committed(claim);
     if (status != STATUS_OK)
         return status;
+#ifdef LC_PLANT_MISFIT_BLIND
+    claim->partition->delivered.at = before;
+#endif
     if (position_compare(before, claim->partition->delivered.at) != 0)
         return STATUS_RETRY;
     *ret_rebuild = "the state does not agree with the control records";
@@ -375,8 +385,10 @@ static enum status claim_resume(struct claim *claim, const char **ret_rebuild)
     }
     /* The log may have grown, and another worker gone on, since its end was read: only an end read
      * after the state may condemn the log. */
+#ifndef LC_PLANT_END_BEFORE_STATE
     if (partition->meta.at.offset > partition->log_end && claim_bounds(claim) != STATUS_OK)
         return STATUS_RETRY;
+#endif
     if (partition->meta.at.offset > partition->log_end) {
         report_set(&claim->report, "topic-truncated",
                    "the state stands at offset %lld but the log ends at %lld: the topic was "

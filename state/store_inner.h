@@ -114,6 +114,10 @@ enum status store_protocol_error(struct store *store, struct report *report) LC_
 enum status store_watch_and_read(struct store *store, struct store_meta_found *ret_found,
                                  struct report *report) LC_CHECKED;
 
+/* --- store_claim.c --- */
+/* The meta is absent: is everything else, too? STALE when not. */
+enum status store_absent_bare(struct store *store, struct report *report) LC_CHECKED;
+
 /* --- store_order.c --- */
 /* Room for an order of up to `count`: upper half bucket, lower half number. NULL: arena full. */
 uint64_t *store_order(size_t count, struct arena *arena);

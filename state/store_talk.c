@@ -122,6 +122,9 @@ void store_queue_open(struct store *store, struct span by)
 
 bool store_is_torn(const struct redis_value *open)
 {
+#ifdef LC_PLANT_TORN_UNNOTICED
+    return false;
+#endif
     return open->type == REDIS_BULK && !span_is(open->text, "0");
 }
 

@@ -1,28 +1,31 @@
 #!/usr/bin/env bash
 # Run the simulation of each planted bug until the bug is caught. Prints a table; exit 1 when one is not.
-#   plants.sh [--build DIR] [--seconds T] [NAME ...]     DIR: a build directory (default build/release), T: the budget of each
+#   plants.sh [--build DIR] [--runs N] [--jobs J] [NAME ...]     DIR: a build directory (default build/release),
+#                                                                N: the budget of each (default 20000), J: processes
 set -euo pipefail
 root=$(dirname "$(readlink -f "$0")")/../..
 build=$root/build/release
-seconds=60
+runs=20000
+jobs=$(nproc)
 names=()
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2; shift 2 ;;
-    --seconds) seconds=$2; shift 2 ;;
+    --runs) runs=$2; shift 2 ;;
+    --jobs) jobs=$2; shift 2 ;;
     *) names+=("LC_PLANT_$1"); shift ;;
     esac
 done
 if [ ${#names[@]} -eq 0 ]; then
     mapfile -t names < <(grep -rhoE 'LC_PLANT_[A-Z_]+' "$root"/{model,state,pipeline,tests/sim} --include=*.[ch] | sort -u)
 fi
-cmake --build "$build" --target "${names[@]}" -- -j "$(nproc)" >"$build/plants.log" 2>&1 || { tail -20 "$build/plants.log" >&2; exit 2; }
+cmake --build "$build" --target "${names[@]}" -- -j "$jobs" >"$build/plants.log" 2>&1 || { tail -20 "$build/plants.log" >&2; exit 2; }
 missed=0
 printf '| planted bug | caught after (runs) | as |\n|---|---|---|\n'
 for name in "${names[@]}"; do
     short=${name#LC_PLANT_}
-    if result=$("$build/tests/sim/$name" --seconds "$seconds" --quiet 2>/dev/null); then
-        printf '| %s | **not caught** in %s s | %s |\n' "$short" "$seconds" "$(tail -1 <<<"$result" | cut -c1-60)"
+    if result=$("$build/tests/sim/$name" --seeds "$runs" --jobs "$jobs" --quiet 2>/dev/null); then
+        printf '| %s | **not caught** in %s | |\n' "$short" "$runs"
         missed=1
     else
         printf '| %s | %s |\n' "$short" \

@@ -159,6 +159,8 @@ struct sim {
     int64_t redis_torn_ms, redis_again_ms; /* of the second restart: after the first, when */
     struct redis_memory_image *image;
     int64_t slow_markers_ms;
+    int64_t
+        overlap_ms; /* until then questions of a claim take long, and zombies lose connections */
     struct sim_late late[SIM_LATE_MAX];
     int late_used; /* those behind have been free for the whole run */
     struct sim_task tasks[SIM_TASKS_MAX];

@@ -45,6 +45,8 @@ enum sim_port {
     X(PAUSE_AFTER, "pause-after", ANY, 30000, false)                                               \
     X(ZOMBIE_BEFORE, "zombie-before", ANY, 20000, false) /* and a new one takes its name */        \
     X(ZOMBIE_AFTER, "zombie-after", ANY, 20000, false)                                             \
+    X(OVERLAP, "overlap", ANY, 20000,                                                              \
+      false) /* a zombie that goes on, its successor slow to claim */                              \
     X(STOP, "stop", ANY, 20000, false)                                                             \
     X(CUT_GROUP, "cut-from-group", ANY, 25000, false)                                              \
     X(REBALANCE, "rebalance", ANY, 0, false)                                                       \

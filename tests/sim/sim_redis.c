@@ -198,6 +198,13 @@ static void act_out(struct sim_redis *redis, const struct sim_fault *fault)
     }
 }
 
+/* In an overlap the old owner's connections break now and then. */
+static bool zombie_cut(struct sim_task *task)
+{
+    struct sim *sim = task->sim;
+    return task->zombie && sim->overlap_ms > sim->now_ms && sim_random_chance(&sim->random, 100);
+}
+
 static enum status redis_send(void *self, struct report *report)
 {
     struct sim_redis *redis = self;
@@ -208,7 +215,7 @@ static enum status redis_send(void *self, struct report *report)
     MUST(redis->count == 0);
     notice(redis);
     if ((was_connected && redis->conn == NULL) || !connect_now(redis) ||
-        (fault != NULL && fault->kind == SIM_FAULT_REDIS_CUT_BEFORE)) {
+        (fault != NULL && fault->kind == SIM_FAULT_REDIS_CUT_BEFORE) || zombie_cut(task)) {
         disconnect(redis, 0);
         report_set(report, "redis-away", "the simulation says so");
         status = STATUS_RETRY;

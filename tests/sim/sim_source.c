@@ -216,6 +216,14 @@ static enum status source_assign(void *self, const struct source_start *starts, 
 
 /* --- reading what was committed --- */
 
+/* In an overlap the answer is old when it arrives. */
+static void linger(struct sim_task *task)
+{
+    struct sim *sim = task->sim;
+    if (sim->overlap_ms > sim->now_ms && !task->zombie && sim_random_chance(&sim->random, 500))
+        sim_sleep(task, sim_random_log(&sim->random, 3000));
+}
+
 #define UNKNOWN_MS 200 /* how long a question waits for its answer */
 
 static enum status source_committed(void *self, int32_t partition, struct arena *arena,
@@ -251,6 +259,7 @@ static enum status source_committed(void *self, int32_t partition, struct arena 
                    partition);
         sim_sleep(task, UNKNOWN_MS);
     }
+    linger(task);
     sim_trace(sim, task, "committed(%d): %s %lld %.*s", partition, status_name(status),
               (long long)offset, (int)metadata.len, metadata.at != NULL ? metadata.at : "");
     sim_call_end(task);
@@ -266,6 +275,7 @@ static enum status source_bounds(void *self, int32_t partition, int64_t *ret_low
     if (fault == NULL) {
         *ret_low = log->low;
         *ret_high = log->end;
+        linger(task);
     } else {
         report_set(report, "bounds-unknown", "the simulation says so");
         sim_sleep(task, UNKNOWN_MS);

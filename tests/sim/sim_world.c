@@ -302,6 +302,13 @@ static void fault_of_world(struct sim *sim, struct sim_task *task, const struct 
         task->source.cut_until_ms = sim->now_ms + fault->ms;
         sim_kafka_silence(&sim->kafka, task->name, task->id);
         break;
+    case SIM_FAULT_OVERLAP:
+        task->zombie = true;
+        sim->start_ms[task->name] = sim->now_ms + fault->choice % 2000;
+        task->source.cut_until_ms = sim->now_ms + fault->ms;
+        sim->overlap_ms = sim->now_ms + fault->ms;
+        sim_kafka_silence(&sim->kafka, task->name, task->id);
+        break;
     case SIM_FAULT_STOP:
         task->stop_wanted = true;
         task->restart_ms = sim->now_ms + fault->ms;
@@ -738,7 +745,7 @@ bool sim_run(struct sim *sim)
     sim->wall_ms = SIM_EPOCH_MS;
     sim->next_item = 0;
     sim->next_item_ms = sim->load.count > 0 ? sim->load.items[0].after_ms : INT64_MAX;
-    sim->redis_torn_ms = sim->redis_again_ms = 0;
+    sim->redis_torn_ms = sim->redis_again_ms = sim->overlap_ms = 0;
     sim->redis_down_ms = sim->redis_refuse_ms = sim->redis_loading_ms = sim->slow_markers_ms = 0;
     sim->incarnations = sim->tasks_used = 0;
     sim->calls = sim->happened = 0;
