@@ -53,8 +53,7 @@ struct sim_load {
     struct params params[2];   /* [1]: what workers started after `params_switch` calls want */
     uint32_t params_switch;    /* 0: never */
     struct guard_options guard;
-    bool insights;    /* workers look for insights, and some are offered */
-    int64_t quiet_ms; /* nothing moved for this long: W, too, has come to the wall's time */
+    bool insights; /* workers look for insights, and some are offered */
     struct sim_item *items;
     size_t count;
     struct arena bytes;
@@ -64,6 +63,9 @@ struct sim_load {
 void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *random);
 /* Only the first events; the times stay what they were. 0: all. */
 void sim_load_keep(struct sim_load *load, uint32_t events);
+/* How far W has to have come at rest: to the wall, or as far as silence lets it. */
+int64_t sim_load_until(const struct sim_load *load, const struct store_guard *guard,
+                       int64_t wall_ms);
 struct decode_options sim_load_decode(const struct sim_load *load);
 
 /* --- workers --- */

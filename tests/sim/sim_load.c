@@ -258,6 +258,13 @@ static void choose_guards(struct sim_load *load, uint64_t seed)
     };
 }
 
+int64_t sim_load_until(const struct sim_load *load, const struct store_guard *guard,
+                       int64_t wall_ms)
+{
+    int64_t until_ms = guard->heard_ms + guard_silence_ms(&load->guard, guard);
+    return load->guard.silence && until_ms < wall_ms ? until_ms : wall_ms;
+}
+
 /* Many customers, so that several buckets are split at a time; or a long log that is all there when
  * the workers start. Told by the seed alone: whatever else a seed draws stays what it was. */
 enum crowd { CROWD_NONE, CROWD_MANY, CROWD_LAG };
@@ -312,9 +319,6 @@ static void draw_items(struct sim_load *load, struct sim_random *random, enum cr
                 (int8_t)(1 + sim_random_below(random, sim_random_chance(random, 300) ? 3 : 2));
     }
     load->count = events + tail;
-    load->quiet_ms = SIM_QUIET_MS;
-    if (!load->clock_event)
-        load->quiet_ms += (writer.wall_ms - EPOCH_MS) / TEXT_MS_PER_HOUR * SIM_W_HOUR_MS;
 }
 
 /* Not drawn either. A run in four has a population that is surveyed now and then. */

@@ -416,12 +416,9 @@ static size_t compare_bucket(struct store *store, struct redis *redis,
     return bucket.count;
 }
 
-/* How far time has to have come at rest: to the wall, or as far as silence lets it. */
 static int64_t guarded_until(int64_t wall_ms)
 {
-    const struct guard_options *options = &oracle.sim->load.guard;
-    int64_t until_ms = oracle.guard.heard_ms + guard_silence_ms(options, &oracle.guard);
-    return options->silence && until_ms < wall_ms ? until_ms : wall_ms;
+    return sim_load_until(&oracle.sim->load, &oracle.guard, wall_ms);
 }
 
 static void compare_guard(const struct store_meta *meta)

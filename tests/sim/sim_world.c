@@ -10,6 +10,7 @@
 #include "tests/sim/sim_memory.h"
 
 #define SIM_EPOCH_MS INT64_C(1735689600000) /* 2025-01-01: the wall at the start of a run */
+#define LATE_MAX_MS  (70 * TEXT_MS_PER_DAY) /* no event is older than its record by more */
 #define MARKERS_MS   3000 /* the longest a marker is under way (fault slow-markers) */
 
 void sim_violate(struct sim *sim, const char *format, ...)
@@ -143,6 +144,26 @@ static int64_t position_in_redis(struct sim *sim, int32_t partition, struct stor
     enum status status = store_peek(&redis, SIM_APP, partition, ret_meta, &present, NULL);
     redis_memory_disconnect(conn);
     return status == STATUS_OK && present ? ret_meta->at.offset : -1;
+}
+
+/* Is a bucket due by then, as the timer index has it? */
+static bool due_in_redis(struct sim *sim, int32_t partition, int64_t until_ms)
+{
+    char key[32], until[24];
+    const struct redis_value *value = NULL;
+    struct redis_memory_conn *conn = redis_memory_connect(sim->redis);
+    struct redis redis = redis_memory_port(conn);
+    (void)snprintf(key, sizeof key, "{%s:%d}:t", SIM_APP, partition);
+    (void)snprintf(until, sizeof until, "%lld", (long long)until_ms);
+    redis.queue(redis.self, 7,
+                (struct span[]){SPAN_LITERAL("ZRANGEBYSCORE"), span_of(key), SPAN_LITERAL("-inf"),
+                                span_of(until), SPAN_LITERAL("LIMIT"), SPAN_LITERAL("0"),
+                                SPAN_LITERAL("1")});
+    MUST(redis.send(redis.self, NULL) == STATUS_OK);
+    MUST(redis.reply(redis.self, &value, NULL) == STATUS_OK);
+    bool due = value->type == REDIS_ARRAY && value->count > 0;
+    redis_memory_disconnect(conn);
+    return due;
 }
 
 static void rolled_back(struct sim *sim, bool break_connections)
@@ -627,8 +648,33 @@ static bool undisturbed(const struct sim *sim)
     return true;
 }
 
+/* Is time held although it need not be? */
+static bool held(const struct sim *sim, const struct store_meta *meta)
+{
+    const int64_t wall_ms = sim->wall_ms + sim->now_ms;
+    const struct store_guard *guard = &meta->guard;
+    if (sim->load.clock_event)
+        return false;
+    return (guard->held & STORE_HELD_STORM) != 0 ||
+           ((guard->held & STORE_HELD_SILENCE) != 0 &&
+            sim_load_until(&sim->load, guard, wall_ms) == wall_ms);
+}
+
+/* W follows the wall's time hour by hour: so long it may still be on its way to a timer. An entry
+ * of the index that is only early is never looked at when W is not behind it. */
+static int64_t under_way_ms(struct sim *sim, int32_t partition, const struct store_meta *meta)
+{
+    const int64_t until_ms = sim_load_until(&sim->load, &meta->guard, sim->quiet_wall_ms);
+    int64_t from_ms = SIM_EPOCH_MS - LATE_MAX_MS;
+    from_ms = meta->watermark_ms > from_ms ? meta->watermark_ms : from_ms;
+    if (sim->load.clock_event || until_ms <= from_ms || !due_in_redis(sim, partition, until_ms))
+        return 0;
+    return (until_ms - from_ms) / TEXT_MS_PER_HOUR * SIM_W_HOUR_MS;
+}
+
 /* Position of everything, as one number; false when a partition has not come to its end. */
-static bool at_end(struct sim *sim, uint64_t *ret_mark, int32_t *ret_partition, int64_t *ret_at)
+static bool at_end(struct sim *sim, uint64_t *ret_mark, int32_t *ret_partition, int64_t *ret_at,
+                   int64_t *ret_quiet_ms)
 {
     uint64_t mark = 0;
     bool all = true;
@@ -638,8 +684,10 @@ static bool at_end(struct sim *sim, uint64_t *ret_mark, int32_t *ret_partition, 
         int64_t end = sim_kafka_stable(&sim->kafka, SIM_INPUT, i);
         int64_t at = position_in_redis(sim, i, &meta);
         const struct sim_txn_offset *committed = &sim->kafka.committed[i];
-        bool done = sim->stopped[i] ||
-                    (sim->live[i] && at == end && committed->present && committed->offset == end);
+        bool done = sim->stopped[i] || (sim->live[i] && at == end && committed->present &&
+                                        committed->offset == end && !held(sim, &meta));
+        int64_t quiet_ms = done ? SIM_QUIET_MS + under_way_ms(sim, i, &meta) : 0;
+        *ret_quiet_ms = quiet_ms > *ret_quiet_ms ? quiet_ms : *ret_quiet_ms;
         if (!done && all) {
             all = false;
             *ret_partition = i;
@@ -658,13 +706,13 @@ static bool drained(struct sim *sim)
 {
     uint64_t mark = 0;
     int32_t partition = -1;
-    int64_t at = -1;
+    int64_t at = -1, quiet_ms = SIM_QUIET_MS;
     if (!undisturbed(sim)) {
         sim->quiet_since_ms = sim->now_ms;
         sim->quiet_wall_ms = sim->wall_ms + sim->now_ms;
         return false;
     }
-    bool all = at_end(sim, &mark, &partition, &at);
+    bool all = at_end(sim, &mark, &partition, &at, &quiet_ms);
     if (!all && sim->now_ms > sim->last_trouble_ms + SIM_DRAIN_MS)
         sim_violate(sim,
                     "no progress: partition %d has R %lld and K %lld, its end is %lld, %d s after "
@@ -685,7 +733,7 @@ static bool drained(struct sim *sim)
         sim->quiet_mark = mark;
         sim->quiet_since_ms = sim->now_ms;
     }
-    return sim->now_ms >= sim->quiet_since_ms + sim->load.quiet_ms;
+    return sim->now_ms >= sim->quiet_since_ms + quiet_ms;
 }
 
 static void loop(struct sim *sim)
