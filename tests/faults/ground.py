@@ -129,6 +129,8 @@ class Ground:
                       "alerts_topic": self.topics["alerts"], "dead_letter_topic": self.topics["dead"],
                       "control_topic": self.topics["control"]},
             "redis": redis, "alerts": {"late_max": "36500d"}, "batch": {"lazy_commit": "1s"},
+            # The reference would learn at other times than the daemons do; only a rebuild, which replays what was learned, may learn.
+            "insight": {"every": "5s" if self.clock == "wall" else "0s", "buyers_min": 50, "look": "1s"},
         }
         for layer in (self.settings, more):
             for key, value in layer.items():

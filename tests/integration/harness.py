@@ -217,3 +217,21 @@ def alert_identity(records):
                   f"recorded {h.get('ce_recordedtime')} cause {h.get('ce_causationid')} sequence {h.get('ce_sequence')}", file=sys.stderr)
     check(not twice, f"{len(twice)} alerts came twice")
     return set(seen)
+
+
+class Feed:
+    """Simulated customers, published beside the test by `lifecyclectl simulate`; at so many events a second, or flat out."""
+
+    def __init__(self, world, customers, seed, rate=0):
+        path = os.path.join(world.work, "feed.yaml")
+        with open(path, "w") as f:
+            json.dump(world.config("feed"), f)
+        self.process = subprocess.Popen([os.path.join(BIN, "lifecyclectl"), "simulate", "--config", path,
+                                         "--customers", str(customers), "--seed", str(seed), *(["--rate", str(rate)] if rate else [])],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def wait(self):
+        check(self.process.wait(900) == 0, "the feed failed")

@@ -13,9 +13,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../faults"))
-from faults import Feed, feed_options  # noqa: E402
-from harness import BIN, INPUT, Kafka, World, alert_identity, check, wait_for  # noqa: E402
+from harness import BIN, INPUT, Feed, Kafka, World, alert_identity, check, wait_for  # noqa: E402
 from servers import free_ports, kafka_libs  # noqa: E402
 
 AT = "2026-06-01"
@@ -50,7 +48,7 @@ def case_backup(kafka, work):
     """Backups under load; Redis emptied; the oldest of them restored: state equal, no alert twice."""
     with World(work, kafka, partitions=2) as w:
         w.daemon("a")
-        feed = Feed(w, feed_options(600, 3, None, 1000))
+        feed = Feed(w, 600, 3, 1000)
         folder, rounds = os.path.join(w.work, "backups"), []
         while feed.running() and len(rounds) < 6:
             wait_for("a state of some size", 60, lambda: all((r["customers"] or 0) > 20 for r in w.status()))
@@ -83,10 +81,10 @@ def case_refusals(kafka, work):
     (port,) = free_ports(1)
     with World(work, kafka, partitions=1, settings={"http": {"listen": f"127.0.0.1:{port}"}, "kafka": {"session_timeout": "6s"}}) as w:
         a = w.daemon("a")
-        Feed(w, feed_options(200, 4, None, 0)).wait()
+        Feed(w, 200, 4).wait()
         w.wait_applied()
         first = backup(w, os.path.join(w.work, "backups"))[0]
-        Feed(w, feed_options(200, 5, None, 0)).wait()
+        Feed(w, 200, 5).wait()
         w.wait_applied()
         second = backup(w, os.path.join(w.work, "backups"))[0]
         rows, alerts = w.export(AT), alert_identity(w.alerts())
