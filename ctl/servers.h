@@ -38,7 +38,8 @@ enum status servers_customer(struct servers *servers, struct span id, struct cus
                              bool *ret_found, struct store_meta *ret_meta,
                              struct report *report) LC_CHECKED;
 
-/* Every customer of every partition, bucket by bucket. A running daemon goes on meanwhile, so each
+/* Every customer of every partition, bucket by bucket; not erased ones, nor ids that have become
+ * another customer. A running daemon goes on meanwhile, so each
  * customer is right, and all together are of about the same time. Anything but OK from `each`
  * stops. */
 enum status servers_walk(struct servers *servers, walk_each_fn *each, void *self,

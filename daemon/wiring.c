@@ -111,6 +111,28 @@ static enum status read_kafka_secrets(struct wired *wired, bool *ret_changed, st
     return STATUS_OK;
 }
 
+/* Without one the marks are no secret: said once, when the first worker opens. */
+static enum status read_erasure_key(struct wired *wired, struct report *report)
+{
+    const struct config *config = wired->wiring->config;
+    struct secret secret;
+    enum status status;
+
+    memset(&secret, 0, sizeof secret);
+    status = read_secret(config->events_erasure_key_file, "erasure-key", &secret, report);
+    if (status != STATUS_OK)
+        return status;
+    if (secret.len == 0 && !wired->wiring->embedded && wired == wired->wiring->workers &&
+        wired->opened == 0)
+        log_line(
+            LOG_LEVEL_WARNING, "erasure-key", -1,
+            "no erasure key: whoever gets a copy of Redis can test whether an id he guesses was "
+            "erased; set events.erasure_key_file or the credential erasure-key");
+    mark_key_make((struct span){secret.text, secret.len}, config->app, &wired->options.mark_key);
+    secret_wipe(&secret);
+    return STATUS_OK;
+}
+
 enum status wiring_token(struct wiring *wiring, const char **ret_token, struct report *report)
 {
     enum status status =
@@ -333,6 +355,8 @@ static enum status open_parts(void *self, int index, struct runner_parts *ret_pa
 
     if (status == STATUS_OK)
         status = read_redis_password(wired, report);
+    if (status == STATUS_OK)
+        status = read_erasure_key(wired, report);
     if (status == STATUS_OK)
         status = open_kafka(wired, report);
     if (status == STATUS_OK) {

@@ -7,6 +7,7 @@
 #include "insight/walk.h"
 
 #include "state/customer_codec.h"
+#include "state/mark.h"
 #include "state/store.h"
 
 enum { ARENA_BYTES = 256 << 20, TRIES = 100 };
@@ -37,11 +38,15 @@ static enum status show(const struct tour *tour, const struct store_bucket *buck
     const char *why = NULL;
     for (size_t i = 0; i < bucket->count; i++) {
         const struct store_blob *blob = &bucket->blobs[i];
+        if (mark_is(blob->customer))
+            continue;
         if (customer_decode(blob->record, &customer, &why) != STATUS_OK) {
             report_set(report, "record-damaged", "customer %.*s of partition %d: %s",
                        (int)blob->customer.len, blob->customer.at, tour->partition, why);
             return STATUS_REJECT;
         }
+        if (customer_is_redirect(&customer))
+            continue;
         enum status status =
             tour->walk->each(tour->walk->self, tour->partition, blob->customer, &customer);
         if (status != STATUS_OK) {

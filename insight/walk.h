@@ -1,6 +1,7 @@
 /* walk: every customer of an application as it stands in Redis, bucket by bucket, without claiming
- * anything. A running daemon goes on meanwhile, so each customer is right, and all together are of
- * about the same time. */
+ * anything. Marks of erased ones and ids that have become another customer are none. A running
+ * daemon goes on meanwhile, so each customer is right, and all together are of about the same time.
+ */
 #ifndef LC_INSIGHT_WALK_H
 #define LC_INSIGHT_WALK_H
 

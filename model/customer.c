@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "model/effect.h"
+#include "model/previous.h"
 
 #define MONEY_MAX   INT64_C(4000000000000000000)
 #define TIME_MAX_MS INT64_C(10000000000000) /* year 2286: everything the fold admits is nearer */
@@ -48,6 +49,12 @@ void customer_init(struct customer *ret_customer)
 bool customer_is_empty(const struct customer *customer)
 {
     return customer->now_ms == INT64_MIN;
+}
+
+bool customer_is_mark(const struct customer *customer)
+{
+    return customer->stage == STAGE_NONE && customer->erased_ms != INT64_MIN &&
+           !customer_is_redirect(customer);
 }
 
 bool customer_is_potential(const struct customer *customer)
@@ -205,6 +212,11 @@ const char *customer_check(const struct customer *customer)
         (subscription->state > SUBSCRIPTION_ENDED || !time_or(subscription->ends_ms, INT64_MAX) ||
          !time_or(subscription->changed_ms, INT64_MIN)))
         fault = "the subscription is malformed";
+    if (fault == NULL && customer_is_redirect(customer) &&
+        (customer->stage != STAGE_NONE || customer->into_len > EVENT_CUSTOMER_BYTES_MAX))
+        fault = "a redirect that is a customer, too";
+    if (fault == NULL && (customer->previous > PREVIOUS_MAX || customer->erased_offset < 0))
+        fault = "what is kept of identity is out of range";
     if (fault == NULL && customer->score_metric > SURVEY_CSAT)
         fault = "the survey's metric is unknown";
     for (int type = 0; fault == NULL && type < EVENT_TYPE_COUNT; type++)

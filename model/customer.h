@@ -51,6 +51,7 @@ enum stage_reason {
     STAGE_BY_TENURE,
     STAGE_BY_SUBSCRIPTION,
     STAGE_BY_DELETE,
+    STAGE_BY_ALIAS, /* it became another customer */
     STAGE_REASON_COUNT
 };
 
@@ -215,7 +216,13 @@ struct customer {
     int64_t marketing_ms[CUSTOMER_CAP_MAX]; /* fold times of the newest marketing alerts, newest
                                              * first; INT64_MIN none */
     uint32_t alert_count;                   /* ever told: ce_sequence */
-    int64_t erased_ms; /* Delete: everything before is gone and ignored; INT64_MIN never */
+    int64_t erased_ms;     /* Delete: everything before is gone and ignored; INT64_MIN never */
+    int64_t erased_offset; /* of the Delete in the log; 0 never */
+
+    /* identity */
+    uint8_t previous; /* ids that became this customer: so many are in its ledger */
+    uint8_t into_len; /* > 0: this id is but a redirect: its customer is `into` since an Alias */
+    char into[EVENT_CUSTOMER_BYTES_MAX];
 
     /* lists: the first `days_kept`, `currencies`, `orders_open`, `tickets`, `episodes` of each;
      * what lies behind is undefined. They come last, so that an empty customer is made without
@@ -232,6 +239,16 @@ void customer_init(struct customer *ret_customer);
 /* An initialised state that no event has touched yet, or one that was forgotten: not worth storing.
  */
 bool customer_is_empty(const struct customer *customer);
+/* What an erasure leaves: when it was, and counters. Not a redirect. */
+bool customer_is_mark(const struct customer *customer);
+static inline bool customer_is_redirect(const struct customer *customer)
+{
+    return customer->into_len > 0;
+}
+static inline struct span customer_into(const struct customer *customer)
+{
+    return (struct span){customer->into, customer->into_len};
+}
 /* NULL when every invariant holds, else the one that does not (constant string). For records read
  * back (which may be damaged) and, under MUST, after every step. */
 const char *customer_check(const struct customer *customer);

@@ -63,10 +63,13 @@ struct effect {
     double percentile; /* of the value, among all buyers; NAN: no population */
 };
 
+struct errands; /* errands.h */
+
 /* Collector of one fold step; memory is the caller's. */
 struct effects {
     struct effect *at;
-    uint32_t count, cap; /* cap ≥ EFFECTS_PER_STEP_MAX at the start of every step */
+    uint32_t count, cap;     /* cap ≥ EFFECTS_PER_STEP_MAX at the start of every step */
+    struct errands *errands; /* NULL: nobody carries them out (timers alone have none) */
 };
 
 const char *kind_label(enum kind kind);

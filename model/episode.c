@@ -180,8 +180,9 @@ static void tell(struct view *view, struct customer *customer, const struct epis
     MUST(effect->action != NULL);
 }
 
-void episode_tell_erased(struct customer *customer, const struct event *event,
-                         const struct params *params, struct effects *effects)
+void episode_tell_gone(struct customer *customer, const struct event *event,
+                       enum stage_reason reason, const struct params *params,
+                       struct effects *effects)
 {
     MUST(effects->count < effects->cap);
     effects->at[effects->count++] = (struct effect){
@@ -195,7 +196,7 @@ void episode_tell_erased(struct customer *customer, const struct event *event,
         .cause = event->id_fp,
         .from = customer->stage,
         .to = STAGE_NONE,
-        .stage_reason = STAGE_BY_DELETE,
+        .stage_reason = reason,
         .action = "stop_contact",
         .not_before_ms = INT64_MIN,
         .clears_at_ms = INT64_MAX,
@@ -389,6 +390,43 @@ void episode_step(struct view *view, struct customer *customer, bool late, struc
             ret_answers->kept |= bit;
     }
     drop_cooled(view, customer);
+}
+
+void episode_end_all(struct view *view, struct customer *customer, struct effects *effects)
+{
+    for (int kind = 0; kind < KIND_COUNT; kind++)
+        close_unasked(view, customer, (enum kind)kind, 0, effects);
+}
+
+static void merge_caps(struct customer *into, const struct customer *from)
+{
+    int64_t all[CUSTOMER_CAP_MAX];
+    int i = 0, j = 0;
+
+    for (int k = 0; k < CUSTOMER_CAP_MAX; k++)
+        all[k] = into->marketing_ms[i] >= from->marketing_ms[j] ? into->marketing_ms[i++]
+                                                                : from->marketing_ms[j++];
+    memcpy(into->marketing_ms, all, sizeof all);
+}
+
+void episode_merge(struct customer *into, const struct customer *from)
+{
+    for (uint8_t i = 0; i < from->episodes; i++) {
+        struct episode episode = from->episode[i];
+        struct episode *ours = find(into, (enum kind)episode.kind, episode.key);
+
+        if (ours != NULL && !is_open(ours) && episode.ended_ms > ours->ended_ms)
+            ours->ended_ms = episode.ended_ms;
+        for (uint8_t j = 0; ours == NULL && j < into->episodes; j++)
+            if (into->episode[j].kind == episode.kind)
+                ours = &into->episode[j]; /* about something else; there is room for one a kind */
+        if (ours != NULL || into->episodes == CUSTOMER_EPISODES_MAX)
+            continue;
+        episode.phase = EPISODE_CLOSED;
+        episode.number = ++into->episode_count;
+        into->episode[into->episodes++] = episode;
+    }
+    merge_caps(into, from);
 }
 
 /* When the engine next has to look at an instance. One that is not open cannot be raised before its

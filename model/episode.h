@@ -20,9 +20,15 @@ void episode_step(struct view *view, struct customer *customer, bool late, struc
 /* When silence alone next changes an answer or ends a cool-down of a condition that holds; >
  * view->at_ms. `answers`: of the step just made, NULL: ask. */
 int64_t episode_due(struct view *view, const struct episode_answers *answers);
-/* One effect outside of any rule's answer: the customer's erasure, told as stage_changed to none.
- */
-void episode_tell_erased(struct customer *customer, const struct event *event,
-                         const struct params *params, struct effects *effects);
+/* One effect outside of any rule's answer: the customer is no more (erased, or it has become
+ * another), told as stage_changed to none. */
+void episode_tell_gone(struct customer *customer, const struct event *event,
+                       enum stage_reason reason, const struct params *params,
+                       struct effects *effects);
+/* Every open episode ends: its customer becomes another. */
+void episode_end_all(struct view *view, struct customer *customer, struct effects *effects);
+/* What was told to the customer `from` counts against telling it `into` again: cool-downs and
+ * caps. Its episodes are over. */
+void episode_merge(struct customer *into, const struct customer *from);
 
 #endif

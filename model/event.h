@@ -13,6 +13,10 @@
 #include "model/currency.h"
 
 #define EVENT_CUSTOMER_BYTES_MAX 128
+#define EVENT_HOPS_MAX           16 /* redirects an event is sent along */
+
+struct customer;
+struct ledger;
 
 enum event_group {
     EVENT_ACQUISITION,
@@ -58,6 +62,15 @@ enum churn_reason {
 
 enum consent_purpose { CONSENT_MARKETING, CONSENT_ANALYTICS, CONSENT_PURPOSE_COUNT };
 
+/* What the fold of one customer sends to another's through the input topic (alias.h). Such an event
+ * has the type Alias. */
+enum event_errand {
+    EVENT_NO_ERRAND,
+    EVENT_REQUEST, /* to a previous id: become `into` */
+    EVENT_STATE,   /* to the new id: `moved` of `previous` is yours */
+    EVENT_UNLINK   /* to a previous id: `into` was erased, and you with it */
+};
+
 struct event {
     struct span customer; /* 1–128 bytes of UTF-8; equals the record key */
     enum event_type type;
@@ -77,8 +90,15 @@ struct event {
     struct span channel;   /* ≤ 16 bytes kept: web, app, store, phone, email, sms, wechat, ... */
     struct span plan;      /* ≤ 16 bytes kept */
     struct span category;  /* product category, of orders and views */
-    struct span previous;  /* Alias: the id that becomes `customer` */
+    struct span previous;  /* Alias: the id that becomes `customer`; STATE: whose it was */
     struct span type_name; /* as sent, for reporting unknown types once */
+    int64_t offset;        /* of the record */
+    int64_t sent_ms;       /* its timestamp: record_ms where no time was held */
+    enum event_errand errand;
+    uint8_t hops;                 /* redirects it has come along */
+    struct span into;             /* REQUEST, UNLINK */
+    const struct customer *moved; /* STATE */
+    const struct ledger *moved_ledger;
 };
 
 const char *event_type_title(enum event_type type);

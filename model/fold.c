@@ -2,9 +2,13 @@
  * episodes) at fold time, then the time of the next timer. */
 #include "model/fold.h"
 
+#include <string.h>
+
 #include "base/must.h"
 #include "base/text.h"
 #include "model/episode.h"
+#include "model/errands.h"
+#include "model/merge.h"
 #include "model/stage.h"
 #include "model/tally.h"
 #include "model/tier.h"
@@ -21,6 +25,10 @@
 /* Episodes of a customer that was forgotten and came back must not be told by numbers of its first
  * life: they begin anywhere. */
 #define EPISODE_MASK UINT64_C(0x3fffffff)
+
+/* Fold time may be this far ahead of the record that moves a state: what decode allows an event,
+ * twice. */
+#define AHEAD_MAX_MS (2 * TEXT_MS_PER_DAY)
 
 /* Far above what a silent customer's timers can be; more means that one does not move on. */
 #define FIRED_MAX 100000
@@ -81,7 +89,7 @@ static bool calls_for_assessment(const struct view *view)
 
     if (view->customer->purchase_days == 0)
         return view->customer->tier != TIER_NONE;
-    if (view->event == NULL || view->moved)
+    if (view->event == NULL || view->moved || view->event->errand == EVENT_STATE)
         return true;
     group = event_type_group(view->event->type);
     return group == EVENT_PURCHASE || group == EVENT_SUBSCRIPTION || group == EVENT_COST;
@@ -209,6 +217,7 @@ static void wipe(struct customer *customer)
         return;
     customer->now_ms = was.now_ms;
     customer->erased_ms = was.erased_ms;
+    customer->erased_offset = was.erased_offset;
     customer->episode_count = was.episode_count;
     customer->alert_count = was.alert_count;
 }
@@ -287,19 +296,31 @@ static void remember(struct ledger *ledger, const struct event *event)
         ledger_add_order(ledger, event->order_fp ^ SALT_ORDER);
 }
 
+static enum fold_outcome refuse(const char *why, const char **ret_why)
+{
+    *ret_why = why;
+    return FOLD_REJECTED;
+}
+
+/* What is left is a mark. It reaches the ids that became this customer, and whoever this id has
+ * become: by either id one erases the person. */
 static enum fold_outcome erase(struct customer *customer, struct ledger *ledger,
                                const struct event *event, const struct params *params,
                                struct effects *effects)
 {
-    if (customer->stage != STAGE_NONE && !is_late(event->record_ms, event->time_ms, params))
-        episode_tell_erased(customer, event, params, effects);
+    bool known = customer->stage != STAGE_NONE;
+
+    if (known && !is_late(event->record_ms, event->time_ms, params))
+        episode_tell_gone(customer, event, STAGE_BY_DELETE, params, effects);
+    errands_erased(effects->errands, known || customer_is_redirect(customer), &ledger->previous);
+    if (event->type == EVENT_DELETE && customer_is_redirect(customer))
+        errands_forward(effects->errands, customer_into(customer));
     customer->erased_ms = event->time_ms;
+    customer->erased_offset = event->offset;
     if (event->time_ms > customer->now_ms)
         customer->now_ms = event->time_ms;
     wipe(customer);
-    ledger->order_count = 0;
-    ledger->event_count = 0;
-    ledger->changed = true;
+    ledger_clear(ledger);
     return FOLD_APPLIED;
 }
 
@@ -316,33 +337,162 @@ static void judge_event(struct customer *customer, const struct event *event,
     judge(customer, event, is_late(event->record_ms, event->time_ms, params), params, effects);
 }
 
-enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
-                             const struct event *event, int64_t watermark_ms,
-                             const struct params *params, struct effects *effects,
-                             const char **ret_why)
+/* --- identity: model/README.md, "One person, several ids" --- */
+
+static enum fold_outcome forward(const struct customer *customer, const struct event *event,
+                                 struct effects *effects, const char **ret_why)
 {
-    const char *why = tally_refuses(event, params);
-    bool order_seen;
+    if (event->hops >= EVENT_HOPS_MAX)
+        return refuse("sent on along too many aliases", ret_why);
+    errands_forward(effects->errands, customer_into(customer));
+    return FOLD_FORWARDED;
+}
 
-    if (why != NULL) {
-        *ret_why = why;
-        return FOLD_REJECTED;
-    }
-    if (event->time_ms <= customer->erased_ms)
-        return FOLD_IGNORED;
-    if (is_known(ledger, event))
-        return FOLD_DUPLICATE;
+/* A state from far ahead of its record would put its customer to sleep until then. */
+static bool is_ahead(const struct customer *customer, const struct event *event)
+{
+    int64_t ahead_ms;
 
+    if (__builtin_sub_overflow(customer->now_ms, event->sent_ms, &ahead_ms))
+        return customer->now_ms > event->sent_ms;
+    return ahead_ms > AHEAD_MAX_MS;
+}
+
+static void become(struct customer *customer, struct span into)
+{
+    struct customer was = *customer;
+
+    customer_init(customer);
+    customer->now_ms = was.now_ms;
+    customer->erased_ms = was.erased_ms;
+    customer->erased_offset = was.erased_offset;
+    customer->episode_count = was.episode_count;
+    customer->alert_count = was.alert_count;
+    customer->previous = was.previous;
+    customer->into_len = (uint8_t)into.len;
+    memcpy(customer->into, into.at, into.len);
+}
+
+static void depart(struct customer *customer, struct ledger *ledger, const struct event *event,
+                   const struct params *params, struct effects *effects)
+{
+    bool late = is_late(event->record_ms, event->time_ms, params);
+    struct view view;
+
+    if (event->time_ms > customer->now_ms)
+        customer->now_ms = event->time_ms;
+    view = view_of(customer, event, params);
+    episode_end_all(&view, customer, effects);
+    errands_state(effects->errands, event->into, customer, ledger);
+    if (customer->alert_count > 0 && !late) /* who never heard of it need not hear that it goes */
+        episode_tell_gone(customer, event, STAGE_BY_ALIAS, params, effects);
+}
+
+static enum fold_outcome step_request(struct customer *customer, struct ledger *ledger,
+                                      const struct event *event, const struct params *params,
+                                      struct effects *effects, const char **ret_why)
+{
+    if (customer_is_redirect(customer))
+        return span_equal(customer_into(customer), event->into)
+                   ? FOLD_DUPLICATE
+                   : forward(customer, event, effects, ret_why);
+    if (span_equal(event->customer, event->into))
+        return event->hops > 0 ? FOLD_DUPLICATE : refuse("the two ids are the same", ret_why);
+    if (event->hops > 0)
+        return refuse("the previous id has become another customer already", ret_why);
     fold_timers(customer, event->time_ms, event->record_ms, params, effects);
-    if (event->type == EVENT_DELETE)
-        return erase(customer, ledger, event, params, effects);
+    if (customer->stage != STAGE_NONE && is_ahead(customer, event))
+        return refuse("the customer's events lie in the future", ret_why);
+    if (customer->stage != STAGE_NONE)
+        depart(customer, ledger, event, params, effects);
+    if (event->time_ms > customer->now_ms)
+        customer->now_ms = event->time_ms;
+    become(customer, event->into);
+    ledger_clear_repeats(ledger);
+    return FOLD_APPLIED;
+}
 
-    order_seen =
+static enum fold_outcome step_state(struct customer *customer, struct ledger *ledger,
+                                    const struct event *event, int64_t watermark_ms,
+                                    const struct params *params, struct effects *effects,
+                                    const char **ret_why)
+{
+    MUST(event->moved != NULL && event->moved_ledger != NULL);
+    if (customer_is_redirect(customer) && !span_equal(event->previous, event->customer))
+        return forward(customer, event, effects, ret_why);
+    if (event->moved->stage == STAGE_NONE)
+        return refuse("the state is of nobody", ret_why);
+    if (is_ahead(event->moved, event))
+        return refuse("the state is from the future", ret_why);
+    if (ledger_has_event(ledger, event->id_fp))
+        return FOLD_DUPLICATE;
+    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    customer->into_len = 0; /* its own state came back along a circle of aliases: it stays */
+    if (customer_is_empty(customer))
+        customer->episode_count = (uint32_t)(event->id_fp & EPISODE_MASK);
+    merge_customer(customer, event->moved, params);
+#ifdef LC_PLANT_STATE_TWICE
+    merge_customer(customer, event->moved, params);
+#endif
+    ledger_merge(ledger, event->moved_ledger);
+    ledger_add_event(ledger, event->id_fp);
+    if (event->time_ms > customer->now_ms)
+        customer->now_ms = event->time_ms;
+    judge(customer, event, is_late(event->record_ms, event->time_ms, params), params, effects);
+    fold_timers(customer, watermark_ms > customer->now_ms ? watermark_ms : customer->now_ms,
+                event->record_ms, params, effects);
+    return FOLD_APPLIED;
+}
+
+static enum fold_outcome step_errand(struct customer *customer, struct ledger *ledger,
+                                     const struct event *event, int64_t watermark_ms,
+                                     const struct params *params, struct effects *effects,
+                                     const char **ret_why)
+{
+    switch (event->errand) {
+    case EVENT_REQUEST:
+        return step_request(customer, ledger, event, params, effects, ret_why);
+    case EVENT_STATE:
+        return step_state(customer, ledger, event, watermark_ms, params, effects, ret_why);
+    case EVENT_UNLINK:
+        if (!customer_is_redirect(customer) || !span_equal(customer_into(customer), event->into))
+            return FOLD_IGNORED;
+        return erase(customer, ledger, event, params, effects);
+    case EVENT_NO_ERRAND:
+        break;
+    }
+    MUST(false);
+    return FOLD_IGNORED;
+}
+
+static const char *alias_refuses(const struct ledger *ledger, const struct event *event)
+{
+    if (event->previous.len == 0)
+        return "a required field is missing";
+    if (span_equal(event->previous, event->customer))
+        return "the previous id is this customer's already";
+    if (ledger->previous.count == PREVIOUS_MAX && !previous_has(&ledger->previous, event->previous))
+        return "too many ids became this customer";
+    return NULL;
+}
+
+/* Of a customer that is one; not an errand. */
+static enum fold_outcome step_event(struct customer *customer, struct ledger *ledger,
+                                    const struct event *event, int64_t watermark_ms,
+                                    const struct params *params, struct effects *effects)
+{
+    bool order_seen =
         (event->has & EVENT_HAS_ORDER) && ledger_has_order(ledger, event->order_fp ^ SALT_ORDER);
+
     remember(ledger, event);
     if (customer_is_empty(customer))
         customer->episode_count = (uint32_t)(event->id_fp & EPISODE_MASK);
     tally_add(customer, event, order_seen, params);
+    if (event->type == EVENT_ALIAS) {
+        ledger_add_previous(ledger, event->previous);
+        customer->previous = (uint8_t)ledger->previous.count;
+        errands_request(effects->errands, event->previous);
+    }
     if (goes_the_short_way(customer, event))
         go_the_short_way(customer, event);
     else
@@ -354,4 +504,33 @@ enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
         customer->next_events++;
 #endif
     return FOLD_APPLIED;
+}
+
+enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
+                             const struct event *event, int64_t watermark_ms,
+                             const struct params *params, struct effects *effects,
+                             const char **ret_why)
+{
+    const char *why = tally_refuses(event, params);
+
+    errands_clear(effects->errands);
+    if (why != NULL)
+        return refuse(why, ret_why);
+    if (event->time_ms <= customer->erased_ms)
+        return FOLD_IGNORED;
+    if (event->errand != EVENT_NO_ERRAND)
+        return step_errand(customer, ledger, event, watermark_ms, params, effects, ret_why);
+    if (customer_is_redirect(customer) &&
+        (event->type != EVENT_DELETE || event->hops >= EVENT_HOPS_MAX))
+        return forward(customer, event, effects, ret_why);
+    if (is_known(ledger, event))
+        return FOLD_DUPLICATE;
+    why = event->type == EVENT_ALIAS ? alias_refuses(ledger, event) : NULL;
+    if (why != NULL)
+        return refuse(why, ret_why);
+
+    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    if (event->type == EVENT_DELETE)
+        return erase(customer, ledger, event, params, effects);
+    return step_event(customer, ledger, event, watermark_ms, params, effects);
 }

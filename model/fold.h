@@ -10,7 +10,9 @@
 enum fold_outcome {
     FOLD_APPLIED,
     FOLD_DUPLICATE, /* seen before (same source and id, same order or refund): nothing changed */
-    FOLD_IGNORED,   /* from before the customer's erasure: nothing changed */
+    FOLD_IGNORED,   /* from before the customer's erasure, or of no concern: nothing changed */
+    FOLD_FORWARDED, /* the customer has become another: nothing changed, the event belongs there
+                       (effects->errands) */
     FOLD_REJECTED /* contradicts the contract (no rate, amount out of range, ...): nothing changed;
                      dead letter */
 };

@@ -45,3 +45,52 @@ void ledger_add_event(struct ledger *ledger, uint64_t fp)
         fp & LEDGER_EVENT_MASK);
     ledger->changed = true;
 }
+
+void ledger_add_previous(struct ledger *ledger, struct span id)
+{
+    MUST(previous_add(&ledger->previous, id));
+    ledger->changed = true;
+}
+
+void ledger_clear_repeats(struct ledger *ledger)
+{
+    ledger->order_count = 0;
+    ledger->event_count = 0;
+    ledger->changed = true;
+}
+
+void ledger_clear(struct ledger *ledger)
+{
+    ledger_clear_repeats(ledger);
+    ledger->previous.len = 0;
+    ledger->previous.count = 0;
+}
+
+/* `other` joins the ring: taken by turns from the newest on, each fingerprint once. */
+static void merge(uint64_t *ring, uint32_t *count, uint32_t cap, uint32_t max,
+                  const uint64_t *other, uint32_t other_count)
+{
+    uint64_t newest_first[LEDGER_ORDERS_MAX];
+    uint32_t kept = 0, i = *count, j = other_count;
+
+    MUST(max <= LEDGER_ORDERS_MAX);
+    while (kept < max && (i > 0 || j > 0)) {
+        if (i > 0)
+            newest_first[kept++] = ring[--i];
+        if (j > 0 && kept < max && !has(ring, *count, other[--j]))
+            newest_first[kept++] = other[j];
+    }
+    MUST(kept <= cap);
+    for (uint32_t k = 0; k < kept; k++)
+        ring[k] = newest_first[kept - 1 - k];
+    *count = kept;
+}
+
+void ledger_merge(struct ledger *into, const struct ledger *from)
+{
+    merge(into->orders, &into->order_count, into->order_cap, LEDGER_ORDERS_MAX, from->orders,
+          from->order_count);
+    merge(into->events, &into->event_count, into->event_cap, LEDGER_EVENTS_MAX, from->events,
+          from->event_count);
+    into->changed = true;
+}

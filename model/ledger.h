@@ -7,8 +7,7 @@
 #ifndef LC_MODEL_LEDGER_H
 #define LC_MODEL_LEDGER_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "model/previous.h"
 
 #define LEDGER_ORDERS_MAX 1024
 #define LEDGER_EVENTS_MAX 64
@@ -21,12 +20,20 @@ struct ledger {
     uint32_t order_count, order_cap;
     uint64_t *events;
     uint32_t event_count, event_cap;
-    bool changed; /* since it was loaded */
+    struct previous previous; /* ids that became this customer */
+    bool changed;             /* since it was loaded */
 };
 
 bool ledger_has_order(const struct ledger *ledger, uint64_t fp);
 bool ledger_has_event(const struct ledger *ledger, uint64_t fp);
 void ledger_add_order(struct ledger *ledger, uint64_t fp);
 void ledger_add_event(struct ledger *ledger, uint64_t fp);
+void ledger_add_previous(struct ledger *ledger, struct span id); /* there is room */
+/* Forget everything of the kind. */
+void ledger_clear_repeats(struct ledger *ledger);
+void ledger_clear(struct ledger *ledger);
+/* The repeats `from` knows become known here. When both do not fit the bounds, the newest of each
+ * stay, by turns. There must be room for all that stay. */
+void ledger_merge(struct ledger *into, const struct ledger *from);
 
 #endif

@@ -20,7 +20,7 @@ enum status purchase_convert(int64_t native, enum currency currency, const struc
 
 /* --- sums --- */
 
-static void currency_add(struct customer *customer, enum currency currency, int64_t native)
+void purchase_currency_add(struct customer *customer, enum currency currency, int64_t native)
 {
     uint8_t i = 0;
 
@@ -40,7 +40,7 @@ static void currency_add(struct customer *customer, enum currency currency, int6
 static void sums_add(struct customer *customer, int32_t day, enum currency currency, int64_t native,
                      int64_t minor)
 {
-    currency_add(customer, currency, native);
+    purchase_currency_add(customer, currency, native);
     customer->spend_minor = customer_money_add(customer->spend_minor, minor);
     customer_activity_add(customer, day, (struct activity_bin){.spend_minor = minor});
 }

@@ -26,6 +26,13 @@ void purchase_complete(struct customer *customer, const struct purchase *order,
 void purchase_refund(struct customer *customer, const struct purchase *refund, bool whole,
                      bool seen, const struct params *params);
 
+/* All purchases of `from`, which is used up, become those of `into`; last_ms[] of both must be
+ * merged already. An order of both (among the kept ones) counts once; a refund finds its order at
+ * the other (purchase_merge.c). */
+void purchase_merge(struct customer *into, struct customer *from, const struct params *params);
+/* To what was spent in one currency; a seventh currency is not kept. */
+void purchase_currency_add(struct customer *customer, enum currency currency, int64_t native);
+
 /* last_day and last_purchase_ms from the kept days and last_ms[]; after each event whose type can
  * be a purchase. */
 void purchase_last_refresh(struct customer *customer);

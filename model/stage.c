@@ -207,9 +207,12 @@ double stage_risk_threshold(const struct customer *customer, const struct params
     return risen > params->decline_risk ? risen : params->decline_risk;
 }
 
-/* Something worth keeping: a term that runs, or a word on consent that must outlive the silence. */
+/* Something worth keeping: a word on consent that must outlive the silence, or the ids that became
+ * this customer, whose redirects its erasure has to find. */
 static bool worth_keeping(const struct customer *customer)
 {
+    if (customer->previous > 0)
+        return true;
     for (int purpose = 0; purpose < CONSENT_PURPOSE_COUNT; purpose++)
         if (customer->consent_denied[purpose])
             return true;

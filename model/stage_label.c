@@ -13,7 +13,7 @@ static const char *const stage_reason_labels[] = {
     [STAGE_BY_PURCHASE] = "purchase",       [STAGE_BY_REFUND] = "refund",
     [STAGE_BY_SILENCE] = "silence",         [STAGE_BY_RISK] = "risk",
     [STAGE_BY_TENURE] = "tenure",           [STAGE_BY_SUBSCRIPTION] = "subscription",
-    [STAGE_BY_DELETE] = "delete",
+    [STAGE_BY_DELETE] = "delete",           [STAGE_BY_ALIAS] = "alias",
 };
 
 _Static_assert(sizeof(stage_reason_labels) / sizeof(*stage_reason_labels) == STAGE_REASON_COUNT,

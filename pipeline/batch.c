@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "model/errands.h"
 #include "state/customer_codec.h"
 #include "state/params_codec.h"
 
@@ -15,12 +16,14 @@ bool batch_init(struct batch *batch, struct ports *ports)
     arena_init(&batch->commit_arena, ports->options.batch_arena_max);
     batch->effects.cap = EFFECTS_PER_STEP_MAX;
     batch->effects.at = malloc(EFFECTS_PER_STEP_MAX * sizeof(*batch->effects.at));
-    return batch->effects.at != NULL;
+    batch->effects.errands = calloc(1, sizeof(*batch->effects.errands));
+    return batch->effects.at != NULL && batch->effects.errands != NULL;
 }
 
 void batch_fini(struct batch *batch)
 {
     free(batch->effects.at);
+    free(batch->effects.errands);
     arena_fini(&batch->arena);
     arena_fini(&batch->commit_arena);
     *batch = (struct batch){0};
@@ -137,7 +140,7 @@ static enum status put_of(struct batch *batch, struct batch_customer *customer,
                             .due_ms = INT64_MAX,
                             .created = !customer->stored};
     enum status status = STATUS_OK;
-    if (!customer_is_empty(&customer->state)) {
+    if (!customer_is_empty(&customer->state) && !customer_is_mark(&customer->state)) {
         put.due_ms = batch_customer_due(customer);
         status = customer_encode(&customer->state, &batch->arena, &put.record);
         if (status == STATUS_OK && customer->ledger.changed)
@@ -147,23 +150,55 @@ static enum status put_of(struct batch *batch, struct batch_customer *customer,
     return status;
 }
 
+/* An erased customer's record goes under a name nobody can read; one that comes back carries what
+ * the mark said itself. */
+static enum status mark_put_of(struct batch *batch, const struct batch_customer *customer,
+                               struct store_put *ret_put)
+{
+    char *name = arena_alloc(&batch->arena, MARK_NAME_BYTES);
+    if (name == NULL)
+        return STATUS_FULL;
+    mark_name(&batch->ports->options.mark_key, customer->id, name);
+    struct store_put put = {
+        .customer = {name, MARK_NAME_BYTES}, .due_ms = INT64_MAX, .created = !customer->marked};
+    put.hash = store_customer_hash(put.customer);
+    *ret_put = put;
+    return customer_is_mark(&customer->state)
+               ? customer_encode(&customer->state, &batch->arena, &ret_put->record)
+               : STATUS_OK;
+}
+
+static enum status write_put(struct batch *batch, struct batch_part *part,
+                             struct batch_customer *customer, struct store_put *puts, size_t *count)
+{
+    const bool marks = customer_is_mark(&customer->state);
+    enum status status = STATUS_OK;
+    if (customer->stored || (!marks && !customer_is_empty(&customer->state)))
+        status = put_of(batch, customer, &puts[(*count)++]);
+    if (status == STATUS_OK && (marks || customer->marked)) {
+        status = mark_put_of(batch, customer, &puts[(*count)++]);
+        part->next.marks += (int64_t)marks - (int64_t)customer->marked;
+    }
+    return status;
+}
+
 static enum status write_puts(struct batch *batch, struct batch_part *part)
 {
-    struct store_put *puts = arena_alloc(&batch->arena, (part->customer_count + 1) * sizeof(*puts));
+    struct store_put *puts =
+        arena_alloc(&batch->arena, (2 * part->customer_count + 1) * sizeof(*puts));
     size_t count = 0;
     if (puts == NULL)
         return STATUS_FULL;
     for (uint32_t i = 0; i < part->customer_count; i++) {
-        struct batch_customer *customer = part->customers[i];
-        if (!customer->dirty || (!customer->stored && customer_is_empty(&customer->state)))
+        if (!part->customers[i]->dirty)
             continue;
-        enum status status = put_of(batch, customer, &puts[count]);
+        enum status status = write_put(batch, part, part->customers[i], puts, &count);
         if (status != STATUS_OK)
             return status;
-        if (puts[count].due_ms < part->due_next_ms)
-            part->due_next_ms = puts[count].due_ms;
-        count++;
     }
+    for (size_t i = 0; i < count; i++)
+        if (puts[i].due_ms < part->due_next_ms)
+            part->due_next_ms = puts[i].due_ms;
     part->step.puts = puts;
     part->step.put_count = count;
     return STATUS_OK;
@@ -175,6 +210,8 @@ int64_t batch_bucket_due(const struct batch *batch, const struct batch_part *par
     int64_t due_ms = INT64_MAX;
     for (size_t i = 0; i < bucket->count; i++) {
         const struct store_blob *blob = &bucket->blobs[i];
+        if (mark_is(blob->customer))
+            continue;
         const struct batch_customer *customer =
             batch_customer_find(batch, part, blob->customer, blob->hash);
         MUST(customer != NULL);
@@ -208,7 +245,9 @@ enum status batch_part_finish(struct batch *batch, struct batch_part *part)
 {
     MUST(position_compare(part->next.at, part->base.at) >= 0);
     MUST(part->next.watermark_ms >= part->base.watermark_ms);
+#ifndef LC_PLANT_ERRAND_REPLAYED
     MUST(!part->replay || part->outbox.count == 0);
+#endif
     enum status status = write_puts(batch, part);
     if (status == STATUS_OK)
         status = write_sweeps(batch, part);

@@ -23,6 +23,8 @@ struct batch_customer {
     struct batch_customer *chain; /* of the table */
     uint32_t index;               /* in part->customers */
     uint32_t events;              /* of the batch */
+    bool joined;                  /* one of them brings another customer's state */
+    bool marked;                  /* Redis has a mark of its erasure (state/mark.h) */
     bool loaded;
     bool stored; /* Redis has a record of it */
     bool dirty;
@@ -83,7 +85,7 @@ struct batch_part {
     struct outbox outbox;
     struct store_step step;
     /* counted once the part is applied */
-    uint64_t applied, duplicates, ignored, unknown_types, timers_fired;
+    uint64_t applied, duplicates, ignored, forwarded, unknown_types, timers_fired;
 };
 
 enum batch_stage { BATCH_EMPTY, BATCH_SEND, BATCH_STORE };
@@ -96,7 +98,7 @@ struct batch {
     struct batch_part *last_part;
     struct batch_customer **table;
     uint32_t table_mask;
-    struct effects effects; /* of one fold step */
+    struct effects effects; /* of one fold step, with its errands */
     struct alert_options alert;
     int64_t wall_ms;    /* when the batch began */
     bool overflowed;    /* a Redis step did not fit the arena: take fewer records next time */

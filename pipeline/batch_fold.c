@@ -3,6 +3,7 @@
 #include "pipeline/batch_inner.h"
 
 #include "base/must.h"
+#include "model/errands.h"
 #include "pipeline/guard.h"
 #include "state/params_codec.h"
 
@@ -30,17 +31,16 @@ static enum status emit(struct batch *batch, struct batch_part *part,
     return STATUS_OK;
 }
 
-/* After a step: forgotten customers lose their ledger too, and what is due in this batch joins the
- * timers. */
+/* After a step: forgotten and erased customers have no ledger, and what is due in this batch joins
+ * the timers. */
 static enum status settle_customer(struct batch_part *part, struct batch_customer *customer,
                                    int64_t due_before_ms)
 {
     customer->dirty = true;
-    if (customer_is_empty(&customer->state)) {
+    if (customer_is_empty(&customer->state))
         customer_init(&customer->state);
-        customer->ledger.order_count = customer->ledger.event_count = 0;
-        customer->ledger.changed = true;
-    }
+    if (customer_is_empty(&customer->state) || customer_is_mark(&customer->state))
+        ledger_clear(&customer->ledger);
     customer->state.params_version = part->base.params_version; /* an erasure forgets it */
     if (customer->state.due_ms == due_before_ms)
         return STATUS_OK;
@@ -104,6 +104,41 @@ enum status batch_advance(struct batch *batch, struct batch_part *part, int64_t 
     return STATUS_OK;
 }
 
+static size_t headers_of(struct batch *batch, const struct record *record,
+                         struct header headers[RECORD_HEADERS_MAX])
+{
+    const struct source *source = &batch->ports->source;
+    size_t count = source->headers(source->self, record, headers, RECORD_HEADERS_MAX);
+    return count > RECORD_HEADERS_MAX ? RECORD_HEADERS_MAX : count;
+}
+
+/* What the step wants of other customers, and the receipt of an erasure; in replay it was done
+ * before. */
+static enum status emit_errands(struct batch *batch, struct batch_part *part,
+                                const struct batch_event *event)
+{
+    const struct errands *errands = batch->effects.errands;
+    const struct worker_options *options = &batch->ports->options;
+    struct header headers[RECORD_HEADERS_MAX];
+    bool silent = part->replay;
+#ifdef LC_PLANT_ERRAND_REPLAYED
+    silent = false;
+#endif
+    if (silent || (errands->to_len == 0 && !errands->receipt))
+        return STATUS_OK;
+    struct outbox_errands todo = {.cause = {.source = options->alert.source,
+                                            .customer = event->event.customer,
+                                            .event = &event->event,
+                                            .record = event->record},
+                                  .errands = errands,
+                                  .headers = headers,
+                                  .header_count = headers_of(batch, event->record, headers),
+                                  .decode = &options->decode,
+                                  .msgpack = options->alert.msgpack,
+                                  .recorded_ms = batch->wall_ms};
+    return outbox_errands(&part->outbox, &batch->arena, &todo);
+}
+
 static enum status fold_dead_letter(struct batch *batch, struct batch_part *part,
                                     const struct batch_event *event, enum decode_error error,
                                     struct span detail)
@@ -112,12 +147,10 @@ static enum status fold_dead_letter(struct batch *batch, struct batch_part *part
         return STATUS_OK;
     struct ports *ports = batch->ports;
     struct header headers[RECORD_HEADERS_MAX];
-    size_t count =
-        ports->source.headers(ports->source.self, event->record, headers, RECORD_HEADERS_MAX);
+    size_t count = headers_of(batch, event->record, headers);
     struct dead_letter letter = {.record = event->record,
                                  .headers = headers,
-                                 .header_count =
-                                     count > RECORD_HEADERS_MAX ? RECORD_HEADERS_MAX : count,
+                                 .header_count = count,
                                  .error = error,
                                  .detail = detail,
                                  .topic = ports->options.input_topic};
@@ -146,10 +179,16 @@ static enum status fold_record(struct batch *batch, struct batch_part *part,
         part->unknown_types += event->event.type == EVENT_UNKNOWN;
         status = emit(batch, part, customer);
         if (status == STATUS_OK)
+            status = emit_errands(batch, part, event);
+        if (status == STATUS_OK)
             status = settle_customer(part, customer, due_ms);
         break;
     case FOLD_DUPLICATE:
         part->duplicates++;
+        break;
+    case FOLD_FORWARDED:
+        part->forwarded++;
+        status = emit_errands(batch, part, event);
         break;
     case FOLD_IGNORED:
         part->ignored++;

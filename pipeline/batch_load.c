@@ -23,7 +23,8 @@ static bool tombstone_event(const struct record *record, struct event *ret_event
                                 .type = EVENT_DELETE,
                                 .id_fp = fp == 0 ? 1 : fp,
                                 .time_ms = record->timestamp_ms,
-                                .record_ms = record->timestamp_ms};
+                                .record_ms = record->timestamp_ms,
+                                .offset = record->offset};
     return true;
 }
 
@@ -72,6 +73,7 @@ enum status batch_decode(struct batch *batch, struct batch_part *part, size_t co
         if (event->customer == NULL)
             return STATUS_FULL;
         event->customer->events++;
+        event->customer->joined = event->customer->joined || event->event.errand == EVENT_STATE;
         cache_prefetch(batch->ports->cache, partition->number, event->customer->hash);
     }
     return STATUS_OK;
@@ -92,7 +94,14 @@ static enum status damaged(struct report *report, const char *why)
     return STATUS_GONE;
 }
 
-/* From the bytes Redis or the cache holds; record.at NULL: a new customer. */
+/* Room in the ledger for what the batch may add. */
+static uint32_t ledger_room(const struct batch_customer *customer)
+{
+    return customer->joined ? LEDGER_ORDERS_MAX : customer->events;
+}
+
+/* From the bytes Redis or the cache holds; record.at NULL: a new customer, or all there is of it is
+ * a mark. */
 static enum status customer_from(struct batch *batch, struct batch_customer *customer,
                                  struct span record, struct span ledger, struct report *report)
 {
@@ -105,10 +114,11 @@ static enum status customer_from(struct batch *batch, struct batch_customer *cus
     } else {
         if (customer_decode(record, &customer->state, &why) != STATUS_OK)
             return damaged(report, why);
-        customer->stored = true;
+        customer->stored = !customer->marked;
     }
     if (customer->events > 0) {
-        status = ledger_decode(ledger, customer->events, &batch->arena, &customer->ledger, &why);
+        status =
+            ledger_decode(ledger, ledger_room(customer), &batch->arena, &customer->ledger, &why);
         if (status != STATUS_OK)
             return status == STATUS_FULL ? status : damaged(report, why);
 #ifdef LC_PLANT_DEDUP_OFF
@@ -127,40 +137,103 @@ static enum status customer_from(struct batch *batch, struct batch_customer *cus
     return STATUS_OK;
 }
 
-/* Customers with events: from the cache, the rest collected for one round trip. */
+/* Customers of a part that one round trip asks for. */
+struct missing {
+    struct store_blob *blobs;
+    uint32_t *index;
+    size_t count;
+};
+
+static bool missing_init(struct missing *missing, struct batch *batch,
+                         const struct batch_part *part)
+{
+    missing->blobs =
+        arena_alloc(&batch->arena, (part->customer_count + 1) * sizeof(*missing->blobs));
+    missing->index =
+        arena_alloc(&batch->arena, (part->customer_count + 1) * sizeof(*missing->index));
+    missing->count = 0;
+    return missing->blobs != NULL && missing->index != NULL;
+}
+
+static void missing_add(struct missing *missing, uint32_t index, struct span name, uint64_t hash)
+{
+    missing->index[missing->count] = index;
+    missing->blobs[missing->count++] = (struct store_blob){.customer = name, .hash = hash};
+}
+
+/* Nobody by that id: new, or erased. Asked only where there are marks at all. */
+static enum status absent(struct batch *batch, struct batch_customer *customer,
+                          struct missing *marks, struct report *report)
+{
+    char *name;
+    if (customer->part->base.marks == 0)
+        return customer_from(batch, customer, SPAN_ABSENT, SPAN_ABSENT, report);
+    name = arena_alloc(&batch->arena, MARK_NAME_BYTES);
+    if (name == NULL)
+        return STATUS_FULL;
+    mark_name(&batch->ports->options.mark_key, customer->id, name);
+    struct span span = {name, MARK_NAME_BYTES};
+    missing_add(marks, customer->index, span, store_customer_hash(span));
+    return STATUS_OK;
+}
+
+static enum status load_marks(struct batch *batch, struct batch_part *part, struct missing *marks,
+                              struct report *report)
+{
+    enum status status = STATUS_OK;
+    if (marks->count > 0)
+        status = store_load(part->partition->store, &part->base, marks->blobs, marks->count,
+                            &batch->arena, report);
+    for (size_t i = 0; i < marks->count && status == STATUS_OK; i++) {
+        struct batch_customer *customer = part->customers[marks->index[i]];
+        customer->marked = marks->blobs[i].record.at != NULL;
+        status = customer_from(batch, customer, marks->blobs[i].record, SPAN_ABSENT, report);
+    }
+    return status;
+}
+
+static enum status load_customers(struct batch *batch, struct batch_part *part,
+                                  struct missing *missing, struct missing *marks,
+                                  struct report *report)
+{
+    enum status status = STATUS_OK;
+    if (missing->count > 0)
+        status = store_load(part->partition->store, &part->base, missing->blobs, missing->count,
+                            &batch->arena, report);
+    for (size_t i = 0; i < missing->count && status == STATUS_OK; i++) {
+        struct batch_customer *customer = part->customers[missing->index[i]];
+        const struct store_blob *blob = &missing->blobs[i];
+        customer->ledger_raw = blob->ledger.at != NULL ? blob->ledger : SPAN_LITERAL("");
+        status = blob->record.at == NULL
+                     ? absent(batch, customer, marks, report)
+                     : customer_from(batch, customer, blob->record, blob->ledger, report);
+    }
+    return status;
+}
+
+/* Customers with events: from the cache, the rest in one round trip; in a second one the marks of
+ * those that are not there. */
 enum status batch_load(struct batch *batch, struct batch_part *part, struct report *report)
 {
     struct partition *partition = part->partition;
-    struct store_blob *missing =
-        arena_alloc(&batch->arena, (part->customer_count + 1) * sizeof(*missing));
-    uint32_t *index = arena_alloc(&batch->arena, (part->customer_count + 1) * sizeof(*index));
-    size_t count = 0;
-    if (missing == NULL || index == NULL)
+    struct missing missing, marks;
+    enum status status = STATUS_OK;
+    if (!missing_init(&missing, batch, part) || !missing_init(&marks, batch, part))
         return STATUS_FULL;
-    for (uint32_t i = 0; i < part->customer_count; i++) {
+    for (uint32_t i = 0; i < part->customer_count && status == STATUS_OK; i++) {
         struct batch_customer *customer = part->customers[i];
         struct span record = SPAN_ABSENT, ledger = SPAN_ABSENT;
-        if (cache_get(batch->ports->cache, partition->number, customer->hash, customer->id, &record,
-                      &ledger)) {
-            enum status status = customer_from(batch, customer, record, ledger, report);
-            if (status != STATUS_OK)
-                return status;
-        } else {
-            index[count] = i;
-            missing[count++] =
-                (struct store_blob){.customer = customer->id, .hash = customer->hash};
-        }
+        if (!cache_get(batch->ports->cache, partition->number, customer->hash, customer->id,
+                       &record, &ledger))
+            missing_add(&missing, i, customer->id, customer->hash);
+        else if (record.at == NULL)
+            status = absent(batch, customer, &marks, report);
+        else
+            status = customer_from(batch, customer, record, ledger, report);
     }
-    if (count == 0)
-        return STATUS_OK;
-    enum status status =
-        store_load(partition->store, &part->base, missing, count, &batch->arena, report);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        struct batch_customer *customer = part->customers[index[i]];
-        customer->ledger_raw = missing[i].ledger.at != NULL ? missing[i].ledger : SPAN_LITERAL("");
-        status = customer_from(batch, customer, missing[i].record, missing[i].ledger, report);
-    }
-    return status;
+    if (status == STATUS_OK)
+        status = load_customers(batch, part, &missing, &marks, report);
+    return status == STATUS_OK ? load_marks(batch, part, &marks, report) : status;
 }
 
 /* --- timers --- */
@@ -170,6 +243,8 @@ static enum status add_bucket(struct batch *batch, struct batch_part *part,
 {
     for (size_t i = 0; i < bucket->count; i++) {
         const struct store_blob *blob = &bucket->blobs[i];
+        if (mark_is(blob->customer))
+            continue;
         struct batch_customer *customer = batch_customer(batch, part, blob->customer, false);
         if (customer == NULL)
             return STATUS_FULL;

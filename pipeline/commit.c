@@ -146,6 +146,8 @@ static void kafka_committed(struct batch *batch, struct ports *ports)
         partition_delivered(part->partition, &delivered);
         count_latency(ports, part, now_ms);
         ports->stats.dead_letters += part->outbox.dead_letters;
+        ports->stats.errands += part->outbox.errands;
+        ports->stats.receipts += part->outbox.receipts;
         for (size_t i = 0; i < DECODE_ERROR_COUNT; i++)
             ports->stats.dead_by_error[i] += part->outbox.dead_by_error[i];
         for (size_t i = 0; i < KIND_COUNT; i++) {
@@ -189,6 +191,8 @@ static void cache_what_changed(struct batch_part *part, struct ports *ports)
     uint32_t at = 0;
     for (size_t i = 0; i < step->put_count; i++) {
         const struct store_put *put = &step->puts[i];
+        if (mark_is(put->customer))
+            continue;
         while (part->customers[at]->hash != put->hash ||
                part->customers[at]->id.at != put->customer.at)
             at++; /* puts are in the order of the customers */
@@ -252,6 +256,7 @@ static void count_applied(struct batch_part *part, struct ports *ports)
         ports->stats.events += part->applied;
     ports->stats.duplicates += part->duplicates;
     ports->stats.ignored += part->ignored;
+    ports->stats.forwarded += part->forwarded;
     ports->stats.unknown_types += part->unknown_types;
     ports->stats.timers += part->timers_fired;
 }

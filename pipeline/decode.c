@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "pipeline/envelope.h"
+#include "pipeline/errand_codec.h"
 #include "pipeline/event_fields.h"
 
 const char *decode_error_code(enum decode_error error)
@@ -139,6 +140,32 @@ static void binary_read(const struct envelope *envelope, struct span value, stru
         payload_read(envelope->format, value, EVENT_SCOPE_DATA, scratch, fields);
 }
 
+/* A record sent on names the customer that has become the one it is keyed by. */
+static void sent_on(const struct record *record, const struct envelope *envelope,
+                    struct event *event, struct event_fields *fields)
+{
+    int64_t hops;
+
+    if (!envelope->previous_id.at)
+        return;
+    if (text_i64_parse(envelope->hops, &hops) != STATUS_OK || hops < 1 || hops > EVENT_HOPS_MAX) {
+        event_fields_fail(fields, DECODE_HEADERS, "lc-hops must be a number from 1 to %d",
+                          EVENT_HOPS_MAX);
+        return;
+    }
+    if (!span_equal(envelope->previous_id, event->customer)) {
+        event_fields_fail(fields, DECODE_KEY_MISMATCH,
+                          "lc-previous-id and the event's customer are not the same bytes");
+        return;
+    }
+    if (!event_fields_is_customer(record->key)) {
+        event_fields_fail(fields, DECODE_KEY_MISMATCH, "the record's key is no customer's id");
+        return;
+    }
+    event->customer = record->key;
+    event->hops = (uint8_t)hops;
+}
+
 static void key_check(const struct record *record, const struct decode_options *options,
                       const struct event *event, struct event_fields *fields)
 {
@@ -166,9 +193,31 @@ static void key_check(const struct record *record, const struct decode_options *
                           options->crc32 ? "crc32" : "murmur2", (int)record->partition);
 }
 
-static void fields_read(const struct record *record, const struct header *headers,
-                        size_t header_count, const struct decode_options *options,
-                        struct arena *scratch, struct event_fields *fields)
+static void fields_read(const struct record *record, const struct envelope *envelope,
+                        const struct decode_options *options, struct arena *scratch,
+                        struct event_fields *fields)
+{
+    if (record->value.len > options->bytes_max) {
+        event_fields_fail(fields, DECODE_TOO_LARGE, "%zu bytes; at most %zu are read",
+                          record->value.len, options->bytes_max);
+        return;
+    }
+    switch (envelope->form) {
+    case ENVELOPE_STRUCTURED:
+        structured_read(envelope, record->value, scratch, fields);
+        break;
+    case ENVELOPE_BINARY:
+        binary_read(envelope, record->value, scratch, fields);
+        break;
+    case ENVELOPE_PLAIN:
+        payload_read(envelope->format, record->value, EVENT_SCOPE_TOP, scratch, fields);
+        break;
+    }
+}
+
+static void event_read(const struct record *record, const struct header *headers,
+                       size_t header_count, const struct decode_options *options,
+                       struct arena *scratch, struct event_fields *fields, struct event *event)
 {
     struct envelope envelope;
     const char *why;
@@ -177,26 +226,21 @@ static void fields_read(const struct record *record, const struct header *header
         event_fields_fail(fields, DECODE_NULL_VALUE, "the record's value is null (a tombstone)");
         return;
     }
-    if (record->value.len > options->bytes_max) {
-        event_fields_fail(fields, DECODE_TOO_LARGE, "%zu bytes; at most %zu are read",
-                          record->value.len, options->bytes_max);
-        return;
-    }
     if (envelope_read(headers, header_count, record->value, &envelope, &why) != DECODE_NONE) {
         event_fields_fail(fields, DECODE_HEADERS, "%s", why);
         return;
     }
-    switch (envelope.form) {
-    case ENVELOPE_STRUCTURED:
-        structured_read(&envelope, record->value, scratch, fields);
-        break;
-    case ENVELOPE_BINARY:
-        binary_read(&envelope, record->value, scratch, fields);
-        break;
-    case ENVELOPE_PLAIN:
-        payload_read(envelope.format, record->value, EVENT_SCOPE_TOP, scratch, fields);
-        break;
+    if (envelope.form == ENVELOPE_BINARY && errand_type_is(envelope.type)) {
+        errand_read(&envelope, record, options, scratch, fields, event);
+    } else {
+        fields_read(record, &envelope, options, scratch, fields);
+        if (fields->error == DECODE_NONE)
+            event_fields_finish(fields, record, options, scratch, event);
     }
+    if (fields->error == DECODE_NONE)
+        sent_on(record, &envelope, event, fields);
+    if (fields->error == DECODE_NONE)
+        key_check(record, options, event, fields);
 }
 
 enum decode_error decode_record(const struct record *record, const struct header *headers,
@@ -209,12 +253,10 @@ enum decode_error decode_record(const struct record *record, const struct header
     char *detail;
 
     event_fields_init(&fields);
-    fields_read(record, headers, header_count, options, scratch, &fields);
-    if (fields.error == DECODE_NONE)
-        event_fields_finish(&fields, record, options, scratch, &event);
-    if (fields.error == DECODE_NONE)
-        key_check(record, options, &event, &fields);
+    event_read(record, headers, header_count, options, scratch, &fields, &event);
     if (fields.error == DECODE_NONE) {
+        event.offset = record->offset;
+        event.sent_ms = event.record_ms;
         *ret_event = event;
         return DECODE_NONE;
     }

@@ -57,7 +57,8 @@ const char *decode_error_code(enum decode_error error);
 
 /* Room that one record of `bytes` may need in the scratch arena. The caller keeps it free: a record
  * that fails for want of room would be a dead letter in one run and an event in another. */
-#define DECODE_SCRATCH_BYTES(bytes) (8 * (bytes) + 1024)
+#define DECODE_SCRATCH_BYTES(bytes) (8 * (bytes) + 1024 + DECODE_ERRAND_BYTES)
+#define DECODE_ERRAND_BYTES         16384 /* a state and its ledger, read (pipeline/errand_codec.c) */
 
 /* On an error *ret_detail says which field and why (a bounded text in the scratch arena or a
  * constant). Spans of the event point into the record and the scratch arena. */

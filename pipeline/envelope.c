@@ -79,6 +79,10 @@ static bool attribute_put(struct span *attribute, struct span value)
 
 static struct span *attribute_of(struct envelope *envelope, struct span name)
 {
+    if (span_is(name, ENVELOPE_PREVIOUS_ID))
+        return &envelope->previous_id;
+    if (span_is(name, ENVELOPE_HOPS))
+        return &envelope->hops;
     if (name.len < 5 || memcmp(name.at, "ce_", 3) != 0)
         return NULL;
     name = (struct span){name.at + 3, name.len - 3};
@@ -95,6 +99,16 @@ static struct span *attribute_of(struct envelope *envelope, struct span name)
     if (span_is(name, "time"))
         return &envelope->time;
     return NULL;
+}
+
+bool envelope_reads(struct span name)
+{
+    struct envelope none;
+    const struct span *attribute = attribute_of(&none, name);
+
+    if (attribute == NULL)
+        return is_word(name, SPAN_LITERAL("content-type"));
+    return attribute != &none.previous_id && attribute != &none.hops;
 }
 
 static enum decode_error structured(struct envelope *envelope, struct span type,
@@ -134,7 +148,7 @@ enum decode_error envelope_read(const struct header *headers, size_t header_coun
                                      : attribute_of(&envelope, headers[i].name);
 
         if (attribute && !attribute_put(attribute, headers[i].value)) {
-            *ret_detail = "content-type or a ce_ header is there twice";
+            *ret_detail = "content-type, a ce_ header or one of a forwarded record is there twice";
             return DECODE_HEADERS;
         }
     }

@@ -325,6 +325,12 @@ static bool is_printable(struct span text)
     return true;
 }
 
+bool event_fields_is_customer(struct span id)
+{
+    return id.len >= 1 && id.len <= EVENT_CUSTOMER_BYTES_MAX && text_utf8_valid(id) &&
+           is_printable(id);
+}
+
 static struct span customer_check(struct event_fields *fields, enum event_field field,
                                   struct span id)
 {

@@ -176,6 +176,9 @@ void event_fields_finish(struct event_fields *fields, const struct record *recor
                          const struct decode_options *options, struct arena *scratch,
                          struct event *ret_event);
 
+/* Could these bytes be a customer's id? */
+bool event_fields_is_customer(struct span id);
+
 /* Readers: the payload's outermost object into the fields. Errors land in the fields. */
 void event_json_read(struct span text, enum event_scope scope, struct arena *scratch,
                      struct event_fields *fields);

@@ -25,7 +25,7 @@
     15000 /* commit or abort with its repetitions: above the broker's transaction timeout */
 #define FLUSH_MS             10000
 #define QUEUE_MS             10000 /* a full local queue drains or FULL */
-#define TOPICS               3
+#define TOPICS               4
 #define EMBEDDED_OFFSETS_MAX SOURCE_PARTITIONS_MAX
 
 struct kafka_sink {
@@ -132,6 +132,7 @@ static enum status make_topics(struct kafka_sink *sink, struct report *report)
         [SINK_ALERTS] = sink->options->alerts,
         [SINK_DEAD_LETTERS] = sink->options->dead_letters,
         [SINK_CONTROL] = sink->options->control,
+        [SINK_INPUT] = sink->options->input,
     };
 
     for (size_t i = 0; i < TOPICS; i++) {
@@ -326,6 +327,7 @@ static rd_kafka_resp_err_t produce(struct kafka_sink *sink, const struct sink_me
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
         {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {key, message->key.len}},
         {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {value, message->value.len}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = message->timestamp_ms},
         {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
     };
     rd_kafka_error_t *error =

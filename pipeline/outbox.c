@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/hash.h"
+
 #define NUMBER_TEXT_MAX 24
 
 static struct outbox_message *outbox_add(struct outbox *outbox, struct arena *arena)
@@ -150,4 +152,78 @@ enum status outbox_control(struct outbox *outbox, struct arena *arena, int32_t p
     entry->message = message;
     outbox->control++;
     return STATUS_OK;
+}
+
+/* --- errands --- */
+
+/* Counted as what it is for: an event of the input goes where that customer's events go. */
+static enum status send(struct outbox *outbox, struct arena *arena,
+                        const struct decode_options *decode, const struct sink_message *message)
+{
+    struct outbox_message *entry = outbox_add(outbox, arena);
+
+    if (entry == NULL)
+        return STATUS_FULL;
+    entry->message = *message;
+    if (message->topic != SINK_INPUT) {
+        outbox->receipts++;
+        return STATUS_OK;
+    }
+    outbox->errands++;
+    if (decode->partitions > 0)
+        entry->message.partition = decode->crc32
+                                       ? hash_partition_crc32(message->key, decode->partitions)
+                                       : hash_partition_murmur2(message->key, decode->partitions);
+    return STATUS_OK;
+}
+
+static enum status send_unlinks(struct outbox *outbox, struct arena *arena,
+                                const struct outbox_errands *todo)
+{
+    struct sink_message message;
+    enum status status = STATUS_OK;
+    struct span previous;
+    uint32_t at = 0;
+
+    while (status == STATUS_OK && previous_next(&todo->errands->unlink, &at, &previous)) {
+        status = errand_unlink(&todo->cause, previous, arena, &message);
+        if (status == STATUS_OK)
+            status = send(outbox, arena, todo->decode, &message);
+    }
+    return status;
+}
+
+/* The one addressed to another customer, if there is one. */
+static enum status addressed(const struct outbox_errands *todo, struct arena *arena,
+                             struct sink_message *ret_message)
+{
+    const struct errands *errands = todo->errands;
+    const struct span to = errands_to(errands);
+
+    if (errands->request)
+        return errand_request(&todo->cause, to, arena, ret_message);
+    if (errands->state)
+        return errand_state(&todo->cause, errands, arena, ret_message);
+    return errand_forward(&todo->cause, to, todo->headers, todo->header_count, arena, ret_message);
+}
+
+enum status outbox_errands(struct outbox *outbox, struct arena *arena,
+                           const struct outbox_errands *todo)
+{
+    const struct errands *errands = todo->errands;
+    struct sink_message message;
+    enum status status = STATUS_OK;
+
+    if (errands->to_len > 0) {
+        status = addressed(todo, arena, &message);
+        if (status == STATUS_OK)
+            status = send(outbox, arena, todo->decode, &message);
+    }
+    if (status == STATUS_OK && errands->receipt) {
+        status = errand_receipt(&todo->cause, errands, todo->msgpack, todo->recorded_ms, arena,
+                                &message);
+        if (status == STATUS_OK)
+            status = send(outbox, arena, todo->decode, &message);
+    }
+    return status == STATUS_OK ? send_unlinks(outbox, arena, todo) : status;
 }

@@ -6,6 +6,7 @@
 
 #include "pipeline/alert_codec.h"
 #include "pipeline/decode.h"
+#include "pipeline/errand_codec.h"
 #include "pipeline/position_codec.h"
 #include "pipeline/sink.h"
 #include "pipeline/storm_alert.h"
@@ -18,7 +19,7 @@ struct outbox_message {
 struct outbox {
     struct outbox_message *first, *last;
     uint32_t count;
-    uint32_t dead_letters, control, storms;
+    uint32_t dead_letters, control, storms, errands, receipts;
     uint32_t alerts_by_kind[KIND_COUNT];
     uint32_t dead_by_error[DECODE_ERROR_COUNT];
 };
@@ -45,5 +46,17 @@ enum status outbox_dead_letter(struct outbox *outbox, struct arena *arena,
                                const struct dead_letter *letter) LC_CHECKED;
 enum status outbox_control(struct outbox *outbox, struct arena *arena, int32_t partition,
                            const struct control_record *record) LC_CHECKED;
+/* What the step of the cause wants done. */
+struct outbox_errands {
+    struct errand_cause cause;
+    const struct errands *errands;
+    const struct header *headers; /* of the record */
+    size_t header_count;
+    const struct decode_options *decode; /* how the input is partitioned */
+    bool msgpack;                        /* form of a receipt */
+    int64_t recorded_ms;
+};
+enum status outbox_errands(struct outbox *outbox, struct arena *arena,
+                           const struct outbox_errands *todo) LC_CHECKED;
 
 #endif

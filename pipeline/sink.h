@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "pipeline/source.h"
 
-enum sink_topic { SINK_ALERTS, SINK_DEAD_LETTERS, SINK_CONTROL };
+enum sink_topic { SINK_ALERTS, SINK_DEAD_LETTERS, SINK_CONTROL, SINK_INPUT };
 
 struct sink_message {
     enum sink_topic topic;
@@ -21,6 +21,7 @@ struct sink_message {
     struct span key, value; /* absent: null */
     const struct header *headers;
     size_t header_count;
+    int64_t timestamp_ms; /* of the record; 0: now */
 };
 
 struct sink_offset {

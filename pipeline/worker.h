@@ -17,6 +17,7 @@
 #include "pipeline/position_codec.h"
 #include "pipeline/sink.h"
 #include "state/cache.h"
+#include "state/mark.h"
 
 struct worker;
 
@@ -43,6 +44,7 @@ struct worker_options {
     struct params params;    /* the configured ones; the newest insight known goes over them */
     struct decode_options decode;
     struct alert_options alert;
+    struct mark_key mark_key; /* under which names erased customers' marks are kept */
     size_t batch_max;         /* events a round, 1–100000 */
     size_t tick_buckets_max;  /* buckets swept in one tick */
     int64_t tick_interval_ms; /* wall clock ticks */
@@ -89,6 +91,9 @@ struct partition_status {
     X(events_replayed, "events applied again after a rollback or restart, effects suppressed")     \
     X(duplicates, "events known already")                                                          \
     X(ignored, "events from before an erasure")                                                    \
+    X(forwarded, "events sent on because their customer has become another (Alias)")               \
+    X(errands, "records written to the input topic: events sent on, and steps of an Alias")        \
+    X(receipts, "receipts of erasures sent")                                                       \
     X(dead_letters, "records sent to the dead-letter topic")                                       \
     X(unknown_types, "events of a type we do not know, counted as engagement")                     \
     X(alerts, "alerts sent")                                                                       \

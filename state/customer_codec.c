@@ -18,6 +18,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "model/effect.h"
+#include "state/redirect_codec.h"
 
 /* Whoever changes struct customer decides here how the record carries it (and whether the version
  * changes). */
@@ -256,6 +257,8 @@ static void pass_times(struct pass *pass, struct customer *c)
     c->params_version = pass_u32(pass, c->params_version, 1);
     c->alert_count = pass_u32(pass, c->alert_count, 0);
     c->erased_ms = pass_time(pass, c->erased_ms, c->touch_ms, INT64_MIN);
+    c->erased_offset = pass_within(pass, c->erased_offset, 0, 0, INT64_MAX);
+    c->previous = pass_u8(pass, c->previous, 0, PREVIOUS_MAX);
 }
 
 /* What the kept days say about the sums over all days. */
@@ -643,6 +646,8 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
     unsigned written = 0;
     char *at;
 
+    if (customer_is_redirect(customer))
+        return redirect_encode(customer, arena, ret_record);
     pass.writing = true;
     pass.count = pass.known_count = 0;
     output.len = 0;
@@ -673,7 +678,8 @@ enum status customer_encode(const struct customer *customer, struct arena *arena
 
 const char customer_record_newer[] = "it was written by a newer version of lifecycled";
 
-static void read_header(struct mp_reader *reader, struct pass *pass, struct customer *customer)
+/* What comes behind the version is the redirect's, if it is one. */
+static bool read_header(struct mp_reader *reader, struct pass *pass, struct customer *customer)
 {
     uint32_t count = mp_read_array(reader);
     int64_t version = mp_read_i64(reader);
@@ -682,6 +688,10 @@ static void read_header(struct mp_reader *reader, struct pass *pass, struct cust
         mp_fault(reader, customer_record_newer);
     if (version < 1)
         mp_fault(reader, "the record has no version");
+    if (!reader->fault && count == REDIRECT_ITEMS) {
+        redirect_read(reader, customer);
+        return true;
+    }
     if (count < 4 || count > 6)
         mp_fault(reader, "the record's header is malformed");
     pass->left = count < 4 ? 0 : count - 2;
@@ -689,37 +699,44 @@ static void read_header(struct mp_reader *reader, struct pass *pass, struct cust
     customer->due_ms = pass_time(pass, 0, customer->now_ms, INT64_MAX);
     if (pass->left != 0)
         mp_fault(reader, "the record's header is malformed");
+    return false;
+}
+
+static void read_groups(struct mp_reader *reader, struct pass *pass, struct customer *customer)
+{
+    uint32_t present = mp_read_map(reader);
+    int64_t next = present > 0 ? mp_read_i64(reader) : 0;
+
+    for (size_t i = 0; i < GROUP_COUNT && !reader->fault; i++) {
+        bool here = present > 0 && next == (int64_t)i + 1;
+
+        if (!here && i >= GROUP_FIRST_PLAIN)
+            continue; /* what customer_init made of it */
+        pass->left = here ? mp_read_array(reader) : 0;
+        groups[i](pass, customer);
+        if (pass->left != 0)
+            mp_fault(reader, "a group has more fields than this build knows");
+        if (here)
+            next = --present > 0 ? mp_read_i64(reader) : 0;
+    }
+    if (!reader->fault && (present != 0))
+        mp_fault(reader, "the record has groups this build does not know");
 }
 
 enum status customer_decode(struct span record, struct customer *ret_customer, const char **ret_why)
 {
     struct mp_reader reader;
     struct pass pass;
-    uint32_t present;
-    int64_t next;
 
     pass.writing = false; /* its items need no clearing */
     pass.reader = &reader;
     pass.known_count = 0;
     customer_init(ret_customer);
     mp_reader_init(&reader, record);
-    read_header(&reader, &pass, ret_customer);
-    present = mp_read_map(&reader);
-    next = present > 0 ? mp_read_i64(&reader) : 0;
-    for (size_t i = 0; i < GROUP_COUNT && !reader.fault; i++) {
-        bool here = present > 0 && next == (int64_t)i + 1;
-
-        if (!here && i >= GROUP_FIRST_PLAIN)
-            continue; /* what customer_init made of it */
-        pass.left = here ? mp_read_array(&reader) : 0;
-        groups[i](&pass, ret_customer);
-        if (pass.left != 0)
-            mp_fault(&reader, "a group has more fields than this build knows");
-        if (here)
-            next = --present > 0 ? mp_read_i64(&reader) : 0;
-    }
-    if (!reader.fault && (present != 0 || reader.at != reader.end))
-        mp_fault(&reader, "the record has groups this build does not know");
+    if (!read_header(&reader, &pass, ret_customer))
+        read_groups(&reader, &pass, ret_customer);
+    if (!reader.fault && reader.at != reader.end)
+        mp_fault(&reader, "bytes follow the record");
     if (!reader.fault) {
         const char *broken = customer_check(ret_customer);
 
@@ -743,6 +760,7 @@ int64_t customer_peek_due(struct span record)
     pass.reader = &reader;
     pass.known_count = 0;
     mp_reader_init(&reader, record);
-    read_header(&reader, &pass, &customer);
+    customer.due_ms = INT64_MAX;
+    (void)read_header(&reader, &pass, &customer);
     return reader.fault ? INT64_MIN : customer.due_ms;
 }

@@ -17,7 +17,7 @@
 #define CUSTOMER_RECORD_VERSION 1
 #endif
 #define CUSTOMER_RECORD_MAX 4096 /* bytes; asserted by construction */
-#define LEDGER_RECORD_MAX   (16 + LEDGER_ORDERS_MAX * 8 + LEDGER_EVENTS_MAX * 8)
+#define LEDGER_RECORD_MAX   (16 + LEDGER_ORDERS_MAX * 8 + LEDGER_EVENTS_MAX * 8 + PREVIOUS_BYTES_MAX)
 
 /* Into the arena. FULL: arena. */
 enum status customer_encode(const struct customer *customer, struct arena *arena,

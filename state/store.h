@@ -61,7 +61,8 @@ struct store_meta {
     uint32_t params_version;   /* number of the switch in force, from 1 */
     int64_t switched_ms; /* W when these parameters took over: timers re-arm no earlier; INT64_MIN
                             at birth */
-    int64_t customers;
+    int64_t customers;   /* and marks of erased ones (mark.h): the entries of all buckets */
+    int64_t marks;       /* of them, marks */
     uint32_t buckets;    /* ≥ 1 */
     int64_t last_offset; /* of the last data record before R, −1 none */
     uint64_t last_hash;  /* of its key and value */

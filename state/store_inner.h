@@ -48,7 +48,7 @@ struct store_key store_key_hold(const struct store *store);
 struct store_key store_key_backup(const struct store *store);
 
 /* The fields of meta, as HMGET asks for them and HSET writes them. */
-#define STORE_META_FIELDS    15
+#define STORE_META_FIELDS    16
 #define STORE_META_VALUE_MAX 160
 struct store_meta_found {
     bool present, wiping, torn, ours, held;

@@ -100,8 +100,9 @@ enum {
     FIELD_HASH,
     FIELD_GUARD, /* may be missing: written by an older version */
     FIELD_FORMAT,
+    FIELD_MARKS, /* absent in a meta of before there were marks */
 };
-_Static_assert(FIELD_FORMAT + 1 == STORE_META_FIELDS, "every field has its number");
+_Static_assert(FIELD_MARKS + 1 == STORE_META_FIELDS, "every field has its number");
 
 const struct span store_meta_field[STORE_META_FIELDS] = {
     [FIELD_TOKEN] = {"token", 5},
@@ -119,6 +120,7 @@ const struct span store_meta_field[STORE_META_FIELDS] = {
     [FIELD_HASH] = {"hash", 4},
     [FIELD_GUARD] = {"guard", 5},
     [FIELD_FORMAT] = {"format", 6},
+    [FIELD_MARKS] = {"marks", 5},
 };
 
 /* The format of a partition whose deletion has begun: whatever is left of it must go. */
@@ -223,8 +225,11 @@ enum status store_meta_read(const struct store *store, const struct redis_value 
         return STATUS_OK;
     }
     for (size_t i = 0; i < STORE_META_FIELDS; i++)
-        if (items[i].type != REDIS_BULK && i != FIELD_GUARD)
+        if (items[i].type != REDIS_BULK && i != FIELD_GUARD && i != FIELD_MARKS)
             return damaged(report, i);
+    if (items[FIELD_MARKS].type == REDIS_BULK &&
+        !number_in(items, FIELD_MARKS, 0, INT64_MAX, &found.meta.marks))
+        return damaged(report, FIELD_MARKS);
     found.present = true;
     found.torn = torn;
     found.wiping = span_is(items[FIELD_FORMAT].text, FORMAT_WIPING);
@@ -275,6 +280,7 @@ void store_meta_write(const struct store *store, const struct store_key *key,
     snprintf(value[FIELD_HASH], size, "%016" PRIx64, meta->last_hash);
     guard_write(&meta->guard, value[FIELD_GUARD], size);
     snprintf(value[FIELD_FORMAT], size, "%d", STORE_FORMAT);
+    snprintf(value[FIELD_MARKS], size, "%" PRId64, meta->marks);
     ret_text->argv[0] = SPAN_LITERAL("HSET");
     ret_text->argv[1] = store_key_span(key);
     for (size_t i = 0; i < STORE_META_FIELDS; i++) {

@@ -14,7 +14,8 @@
 struct writer {
     struct sim_load *load;
     struct sim_random *random;
-    int64_t wall_ms; /* when the item will be appended, nearly */
+    struct sim_random *aliases; /* of its own, so that the other draws stay; NULL: none */
+    int64_t wall_ms;            /* when the item will be appended, nearly */
     uint32_t customers, number, orders;
 };
 
@@ -112,6 +113,19 @@ static struct span properties_of(struct writer *writer, size_t kind)
     return text_of(writer, "%s", text);
 }
 
+/* One id becomes another; either may be unknown, erased, or another already. */
+static void write_alias(struct writer *writer, struct sim_item *item, const char *time)
+{
+    uint32_t into = sim_random_below(writer->aliases, writer->customers);
+    uint32_t previous = sim_random_below(writer->aliases, writer->customers + 1);
+    item->entry.key = text_of(writer, "c%u", into);
+    item->entry.value = text_of(writer,
+                                "{\"messageId\":\"a%u\",\"type\":\"alias\",\"userId\":\"c%u\","
+                                "\"previousId\":\"c%u\",\"timestamp\":\"%s\"}",
+                                writer->number, into, previous, time);
+    item->partition = hash_partition_murmur2(item->entry.key, writer->load->partitions);
+}
+
 static void write_event(struct writer *writer, struct sim_item *item)
 {
     uint32_t customer = sim_random_below(writer->random, writer->customers);
@@ -128,6 +142,8 @@ static void write_event(struct writer *writer, struct sim_item *item)
         "\"timestamp\":\"%s\",\"properties\":{%.*s}}",
         writer->number++, kinds[kind].name, customer, time, (int)properties.len, properties.at);
     item->partition = hash_partition_murmur2(item->entry.key, writer->load->partitions);
+    if (writer->aliases != NULL && sim_random_chance(writer->aliases, 120))
+        write_alias(writer, item, time);
 }
 
 /* The same record again: a publisher's retry. */
@@ -287,11 +303,12 @@ static size_t crowd_events(enum crowd crowd, struct sim_random *random)
     return crowd == CROWD_NONE ? few : crowd == CROWD_MANY ? 60 + 2 * few : 600 + 10 * few;
 }
 
-static void draw_items(struct sim_load *load, struct sim_random *random, enum crowd crowd,
-                       size_t events)
+static void draw_items(struct sim_load *load, struct sim_random *random, struct sim_random *aliases,
+                       enum crowd crowd, size_t events)
 {
     struct writer writer = {.load = load,
                             .random = random,
+                            .aliases = aliases,
                             .wall_ms = EPOCH_MS,
                             .customers = crowd_customers(crowd, random)};
     bool transactional = sim_random_chance(random, 300);
@@ -349,11 +366,14 @@ void sim_load_draw(struct sim_load *load, uint64_t seed, struct sim_random *rand
     /* Not drawn: the runs of regressions.txt stay what they were. One in eight has to split its
      * batches; two buckets whose customers fall due in one millisecond must fit. */
     bool small = (seed * UINT64_C(0x9e3779b97f4a7c15)) >> 61 == 0;
-    load->batch_bytes = !small ? 32u << 20 : crowd == CROWD_NONE ? 160u << 10 : 512u << 10;
+    load->batch_bytes = !small ? 32u << 20 : crowd == CROWD_NONE ? 208u << 10 : 512u << 10;
     choose_guards(load, seed);
     draw_params(load, random);
     size_t events = crowd_events(crowd, random);
-    draw_items(load, random, crowd, events);
+    /* Nor these: two runs in five join ids. */
+    struct sim_random aliases = {seed * UINT64_C(0x9e3779b97f4a7c15) + 3};
+    bool joins = sim_random_chance(&aliases, 400);
+    draw_items(load, random, joins ? &aliases : NULL, crowd, events);
     draw_insights(load, seed);
 }
 

@@ -7,9 +7,12 @@
 #include "base/hash.h"
 #include "base/must.h"
 #include "base/text.h"
+#include "model/errands.h"
 #include "model/fold.h"
+#include "pipeline/outbox.h"
 #include "pipeline/storm_alert.h"
 #include "state/customer_codec.h"
+#include "state/mark.h"
 #include "state/params_codec.h"
 #include "tests/sim/sim.h"
 
@@ -21,11 +24,13 @@ struct oracle_customer {
     struct customer state;
     struct ledger ledger;
     uint64_t orders[LEDGER_ORDERS_MAX], events[LEDGER_EVENTS_MAX];
+    char previous[PREVIOUS_BYTES_MAX];
 };
 
-/* An alert or dead letter, expected or seen. */
+/* An alert, dead letter, receipt or internal event, expected or seen. */
 struct telling {
-    int32_t partition;
+    int32_t partition; /* of the record it comes of */
+    int32_t target;    /* of an internal event; -1 */
     char id[40];
     char what[80]; /* for people */
 };
@@ -48,6 +53,8 @@ static struct oracle {
     struct store_guard guard;
     struct effect effect_room[EFFECTS_PER_STEP_MAX];
     struct effects effects;
+    struct errands errands;
+    int64_t moving; /* events counted in states that left an id and have not come to another */
     struct tellings expected, seen;
 } oracle;
 
@@ -56,6 +63,7 @@ static struct telling *expect(const char *id)
     MUST(oracle.expected.count < TELLINGS_MAX);
     struct telling *telling = &oracle.expected.at[oracle.expected.count++];
     telling->partition = oracle.partition;
+    telling->target = -1;
     (void)snprintf(telling->id, sizeof telling->id, "%s", id);
     telling->what[0] = '\0';
     return telling;
@@ -80,10 +88,10 @@ static void expect_effects(const struct oracle_customer *customer)
 
 static void drop_empty(struct oracle_customer *customer)
 {
-    if (!customer_is_empty(&customer->state))
-        return;
-    customer_init(&customer->state);
-    customer->ledger.order_count = customer->ledger.event_count = 0;
+    if (customer_is_empty(&customer->state))
+        customer_init(&customer->state);
+    if (customer_is_empty(&customer->state) || customer_is_mark(&customer->state))
+        ledger_clear(&customer->ledger);
 }
 
 /* What W told: the brake counts it by the hour, in the order of time. */
@@ -148,11 +156,93 @@ static struct oracle_customer *find(struct span id)
     MUST(copy != NULL);
     customer->id = (struct span){copy, id.len};
     customer_init(&customer->state);
-    customer->ledger = (struct ledger){.orders = customer->orders,
-                                       .order_cap = LEDGER_ORDERS_MAX,
-                                       .events = customer->events,
-                                       .event_cap = LEDGER_EVENTS_MAX};
+    customer->ledger =
+        (struct ledger){.orders = customer->orders,
+                        .order_cap = LEDGER_ORDERS_MAX,
+                        .events = customer->events,
+                        .event_cap = LEDGER_EVENTS_MAX,
+                        .previous = {.bytes = customer->previous, .cap = PREVIOUS_BYTES_MAX}};
     return customer;
+}
+
+static struct span header_of(const struct header *headers, size_t count, const char *name)
+{
+    for (size_t i = count; i > 0; i--) /* ours stand behind the publisher's */
+        if (span_is(headers[i - 1].name, name))
+            return headers[i - 1].value;
+    return SPAN_ABSENT;
+}
+
+/* The name of an internal event: its own id, or that of the record that was sent on. */
+static void name_errand(const struct header *headers, size_t count, char ret_id[40])
+{
+    struct span id = header_of(headers, count, "ce_id");
+    struct span partition = header_of(headers, count, "lc-partition"),
+                offset = header_of(headers, count, "lc-offset");
+    if (header_of(headers, count, "lc-hops").at != NULL)
+        (void)snprintf(ret_id, 40, "on/%.*s/%.*s", (int)partition.len, partition.at,
+                       (int)offset.len, offset.at);
+    else
+        (void)snprintf(ret_id, 40, "%.*s", (int)id.len, id.at);
+}
+
+static void expect_errands(const struct sim_entry *entry, const struct record *record,
+                           const struct event *event)
+{
+    struct decode_options options = sim_load_decode(&oracle.sim->load);
+    struct outbox outbox = {.first = NULL};
+    struct outbox_errands todo = {
+        .cause = {.source = "sim", .customer = event->customer, .event = event, .record = record},
+        .errands = &oracle.errands,
+        .headers = entry->headers,
+        .header_count = entry->header_count,
+        .decode = &options};
+    char id[40];
+    MUST(outbox_errands(&outbox, &oracle.arena, &todo) == STATUS_OK);
+    for (const struct outbox_message *sent = outbox.first; sent != NULL; sent = sent->next) {
+        name_errand(sent->message.headers, sent->message.header_count, id);
+        struct telling *telling = expect(id);
+        (void)snprintf(telling->what, sizeof telling->what, " (because of %.*s at offset %lld)",
+                       (int)event->customer.len, event->customer.at, (long long)record->offset);
+        if (sent->message.topic == SINK_INPUT)
+            telling->target = sent->message.partition;
+    }
+}
+
+static int64_t events_of(const struct customer *state)
+{
+    int64_t events = 0;
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
+        events += state->count[type];
+    return events;
+}
+
+/* What a customer counts once the timers before the event have fired. */
+static int64_t events_before(const struct oracle_customer *customer, const struct event *event)
+{
+    static struct effect room[EFFECTS_PER_STEP_MAX];
+    struct effects ignored = {.at = room, .cap = EFFECTS_PER_STEP_MAX};
+    struct customer copy = customer->state;
+    if (event->errand == EVENT_NO_ERRAND)
+        return 0;
+    fold_timers(&copy, event->time_ms, event->record_ms, &oracle.params, &ignored);
+    return events_of(&copy);
+}
+
+/* States are neither lost nor doubled on their way from one id to another. */
+static void weigh(const struct customer *state, const struct event *event,
+                  enum fold_outcome outcome, int64_t before)
+{
+    const bool gone = customer_is_empty(state) || customer_is_mark(state); /* forgotten at once */
+    if (event->errand == EVENT_REQUEST && outcome == FOLD_APPLIED)
+        oracle.moving += before - events_of(state);
+    else if (event->errand == EVENT_STATE && outcome == FOLD_APPLIED && !gone)
+        oracle.moving -= events_of(state) - before;
+    else if (event->errand == EVENT_STATE && outcome != FOLD_FORWARDED && outcome != FOLD_DUPLICATE)
+        oracle.moving -= events_of(event->moved);
+    if (event->errand != EVENT_NO_ERRAND)
+        sim_trace(oracle.sim, NULL, "fold: errand %d, %lld events under way between two ids",
+                  event->errand, (long long)oracle.moving);
 }
 
 static void expect_dead_letter(int64_t offset)
@@ -183,10 +273,14 @@ static void apply_event(const struct sim_entry *entry, int64_t offset)
     if (customer_is_empty(&customer->state))
         customer->state.params_version = oracle.params_version;
     event.record_ms = found(event.record_ms);
+    const int64_t before = events_before(customer, &event);
     enum fold_outcome outcome =
         fold_event(&customer->state, &customer->ledger, &event, oracle.watermark_ms, &oracle.params,
                    &oracle.effects, &why);
     expect_effects(customer);
+    if (outcome == FOLD_APPLIED || outcome == FOLD_FORWARDED)
+        expect_errands(entry, &record, &event);
+    weigh(&customer->state, &event, outcome, before);
     drop_empty(customer);
     sim_trace(oracle.sim, NULL, "fold: partition %d offset %lld %.*s %s: outcome %d, W %lld",
               oracle.partition, (long long)offset, (int)event.customer.len, event.customer.at,
@@ -363,7 +457,8 @@ static void compare_customer(const struct oracle_customer *expected, const struc
         sim_violate(sim, "%.*s in partition %d is due at %lld, the timer index says %lld", id_len,
                     expected->id.at, oracle.partition, (long long)due_ms, (long long)bucket_due_ms);
     MUST(ledger_encode(&expected->ledger, &oracle.arena, &ledger) == STATUS_OK);
-    bool none = expected->ledger.order_count == 0 && expected->ledger.event_count == 0;
+    bool none = expected->ledger.order_count == 0 && expected->ledger.event_count == 0 &&
+                expected->ledger.previous.count == 0;
     if (!span_equal(blob->ledger, ledger) && !(none && blob->ledger.len == 0))
         sim_violate(sim,
                     "ledger of %.*s in partition %d is not the fold's (%zu bytes, fold %zu with %u "
@@ -372,12 +467,22 @@ static void compare_customer(const struct oracle_customer *expected, const struc
                     expected->ledger.order_count, expected->ledger.event_count);
 }
 
-static struct oracle_customer *expected_customer(struct span id)
+/* By its id; an erased one only by the name of its mark. */
+static struct oracle_customer *expected_customer(struct span name)
 {
-    for (size_t i = 0; i < oracle.count; i++)
-        if (span_equal(oracle.customers[i].id, id) &&
-            !customer_is_empty(&oracle.customers[i].state))
-            return &oracle.customers[i];
+    for (size_t i = 0; i < oracle.count; i++) {
+        struct oracle_customer *customer = &oracle.customers[i];
+        char mark[MARK_NAME_BYTES];
+        struct span known = customer->id;
+        if (customer_is_empty(&customer->state))
+            continue;
+        if (customer_is_mark(&customer->state)) {
+            mark_name(&(struct mark_key){.bytes = {0}}, customer->id, mark);
+            known = (struct span){mark, sizeof mark};
+        }
+        if (span_equal(known, name))
+            return customer;
+    }
     return NULL;
 }
 
@@ -442,7 +547,7 @@ static void compare_guard(const struct store_meta *meta)
         sim_violate(sim, "partition %d: time is held although records come", oracle.partition);
 }
 
-static void compare_meta(const struct store_meta *meta, size_t customers)
+static void compare_meta(const struct store_meta *meta, size_t customers, size_t marks)
 {
     struct sim *sim = oracle.sim;
     const struct sim_txn_offset *committed = &sim->kafka.committed[oracle.partition];
@@ -459,6 +564,9 @@ static void compare_meta(const struct store_meta *meta, size_t customers)
     if (meta->customers != (int64_t)customers)
         sim_violate(sim, "partition %d: meta counts %lld customers, the fold %zu", oracle.partition,
                     (long long)meta->customers, customers);
+    if (meta->marks != (int64_t)marks)
+        sim_violate(sim, "partition %d: meta counts %lld marks, the fold %zu", oracle.partition,
+                    (long long)meta->marks, marks);
     compare_guard(meta);
     int64_t until_ms = guarded_until(sim->quiet_wall_ms);
     if (sim->load.clock_event) /* what a switch armed at W waits for the next step of W */
@@ -481,9 +589,11 @@ static void compare_state(void)
     struct redis redis = redis_memory_port(conn);
     struct store_meta meta;
     bool present = false;
-    size_t found = 0, customers = 0;
-    for (size_t i = 0; i < oracle.count; i++)
+    size_t found = 0, customers = 0, marks = 0;
+    for (size_t i = 0; i < oracle.count; i++) {
         customers += !customer_is_empty(&oracle.customers[i].state);
+        marks += customer_is_mark(&oracle.customers[i].state);
+    }
     MUST(store_peek(&redis, SIM_APP, oracle.partition, &meta, &present, NULL) == STATUS_OK);
     if (!present) {
         sim_violate(sim, "partition %d has no meta in Redis", oracle.partition);
@@ -495,7 +605,7 @@ static void compare_state(void)
         if (found != customers)
             sim_violate(sim, "partition %d: %zu customers in Redis, the fold has %zu",
                         oracle.partition, found, customers);
-        compare_meta(&meta, customers);
+        compare_meta(&meta, customers, marks);
     }
     redis_memory_disconnect(conn);
 }
@@ -510,21 +620,23 @@ static int by_partition_and_id(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-static struct span header_of(const struct sim_entry *entry, const char *name)
-{
-    for (size_t i = entry->header_count; i > 0; i--) /* ours stand behind the publisher's */
-        if (span_is(entry->headers[i - 1].name, name))
-            return entry->headers[i - 1].value;
-    return SPAN_ABSENT;
-}
-
 static void see(enum sim_topic topic, const struct sim_entry *entry)
 {
     MUST(oracle.seen.count < TELLINGS_MAX);
     struct telling *telling = &oracle.seen.at[oracle.seen.count++];
-    if (topic == SIM_ALERTS) {
-        struct span id = header_of(entry, "ce_id");
-        struct span type = header_of(entry, "ce_type"), time = header_of(entry, "ce_time");
+    telling->target = -1;
+    if (topic == SIM_INPUT) {
+        struct span partition = header_of(entry->headers, entry->header_count, "lc-partition");
+        int64_t number = -1;
+        if (text_i64_parse(partition, &number) != STATUS_OK)
+            sim_violate(oracle.sim, "an internal event does not say where it comes from");
+        telling->partition = (int32_t)number;
+        telling->what[0] = '\0';
+        name_errand(entry->headers, entry->header_count, telling->id);
+    } else if (topic == SIM_ALERTS) {
+        struct span id = header_of(entry->headers, entry->header_count, "ce_id");
+        struct span type = header_of(entry->headers, entry->header_count, "ce_type"),
+                    time = header_of(entry->headers, entry->header_count, "ce_time");
         telling->partition = span_is(type, "lifecycled.alert.storm.raised.v1")
                                  ? entry->key.at[entry->key.len - 1] - '0' /* "partition-N" */
                                  : hash_partition_murmur2(entry->key, oracle.sim->load.partitions);
@@ -533,8 +645,8 @@ static void see(enum sim_topic topic, const struct sim_entry *entry)
                        time.at);
         (void)snprintf(telling->id, sizeof telling->id, "%.*s", (int)id.len, id.at);
     } else {
-        struct span partition = header_of(entry, "lc-partition"),
-                    offset = header_of(entry, "lc-offset");
+        struct span partition = header_of(entry->headers, entry->header_count, "lc-partition"),
+                    offset = header_of(entry->headers, entry->header_count, "lc-offset");
         int64_t number = -1;
         if (text_i64_parse(partition, &number) != STATUS_OK)
             sim_violate(oracle.sim, "a dead letter does not say where it comes from");
@@ -545,14 +657,21 @@ static void see(enum sim_topic topic, const struct sim_entry *entry)
     }
 }
 
+/* Written by a worker, not by a publisher. */
+static bool is_internal(const struct sim_entry *entry)
+{
+    return header_of(entry->headers, entry->header_count, "lc-offset").at != NULL;
+}
+
 static void see_all(void)
 {
     oracle.seen.count = 0;
-    for (enum sim_topic topic = SIM_ALERTS; topic <= SIM_DEAD_LETTERS; topic++)
+    for (enum sim_topic topic = SIM_INPUT; topic <= SIM_DEAD_LETTERS; topic++)
         for (int i = 0; i < SIM_PARTITIONS_MAX; i++) {
             const struct sim_log *log = &oracle.sim->kafka.log[topic][i];
             for (int64_t offset = 0; offset < log->end; offset++)
-                if (sim_kafka_visible(&log->at[offset]))
+                if (sim_kafka_visible(&log->at[offset]) &&
+                    (topic != SIM_INPUT || is_internal(&log->at[offset])))
                     see(topic, &log->at[offset]);
         }
 }
@@ -568,7 +687,9 @@ static void compare_tellings(void)
         int order = i == expected->count ? 1
                     : j == seen->count   ? -1
                                          : by_partition_and_id(&expected->at[i], &seen->at[j]);
-        if (order < 0 && !sim->stopped[expected->at[i].partition])
+        const bool cut = order < 0 && expected->at[i].target >= 0 &&
+                         sim->rewritten[expected->at[i].target]; /* it was there */
+        if (order < 0 && !sim->stopped[expected->at[i].partition] && !cut)
             sim_violate(sim, "%s of partition %d was never told%s", expected->at[i].id,
                         expected->at[i].partition, expected->at[i].what);
         if (order > 0 &&
@@ -584,7 +705,10 @@ void sim_oracle_judge(struct sim *sim)
 {
     oracle.sim = sim;
     oracle.expected.count = 0;
-    oracle.effects = (struct effects){.at = oracle.effect_room, .cap = EFFECTS_PER_STEP_MAX};
+    oracle.effects = (struct effects){
+        .at = oracle.effect_room, .cap = EFFECTS_PER_STEP_MAX, .errands = &oracle.errands};
+    oracle.moving = 0;
+    bool whole = true;
     if (oracle.arena.bytes_max == 0)
         arena_init(&oracle.arena, 64u << 20);
     for (int32_t i = 0; i < sim->load.partitions; i++) {
@@ -597,9 +721,13 @@ void sim_oracle_judge(struct sim *sim)
         if (sim->kafka.went_back[i] && !sim->rewritten[i])
             sim_violate(sim, "K of partition %d went back", i);
         fold_partition();
+        whole = whole && !sim->stopped[i] && !sim->rewritten[i];
         if (!sim->stopped[i])
             compare_state();
     }
+    if (whole && oracle.moving != 0)
+        sim_violate(sim, "states with %lld events were lost or doubled between two ids",
+                    (long long)oracle.moving);
     see_all();
     compare_tellings();
 }

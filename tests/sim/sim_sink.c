@@ -98,7 +98,9 @@ static enum status sink_send(void *self, const struct sink_message *message, str
     } else if (sink->fatal) {
         status = STATUS_FATAL;
     } else if (!sink->abortable) { /* after an abortable error what is sent is thrown away */
-        struct sim_entry entry = {.timestamp_ms = task->sim->wall_ms + task->sim->now_ms,
+        struct sim_entry entry = {.timestamp_ms = message->timestamp_ms != 0
+                                                      ? message->timestamp_ms
+                                                      : task->sim->wall_ms + task->sim->now_ms,
                                   .key = message->key,
                                   .value = message->value,
                                   .header_count = message->header_count};
@@ -111,6 +113,7 @@ static enum status sink_send(void *self, const struct sink_message *message, str
             [SINK_ALERTS] = SIM_ALERTS,
             [SINK_DEAD_LETTERS] = SIM_DEAD_LETTERS,
             [SINK_CONTROL] = SIM_CONTROL,
+            [SINK_INPUT] = SIM_INPUT,
         };
         sink->sent = true;
         /* The answer comes later: what is wrong shows at `offsets` or `commit`. */

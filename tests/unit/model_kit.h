@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "model/errands.h"
 #include "model/fold.h"
 #include "model/stage.h"
 
@@ -23,6 +24,8 @@ struct kit {
     struct customer customer;
     struct ledger ledger;
     uint64_t orders[LEDGER_ORDERS_MAX + 1], events[LEDGER_EVENTS_MAX + 1];
+    char previous[PREVIOUS_BYTES_MAX];
+    struct errands errands; /* of the last step */
     struct params params;
     struct effect memory[KIT_EFFECTS];
     struct effects effects; /* of everything since kit_new or kit_forget_effects */
@@ -51,9 +54,10 @@ static inline struct kit *kit_new(void)
     kit->ledger = (struct ledger){.orders = kit->orders,
                                   .order_cap = LEDGER_ORDERS_MAX + 1,
                                   .events = kit->events,
-                                  .event_cap = LEDGER_EVENTS_MAX + 1};
+                                  .event_cap = LEDGER_EVENTS_MAX + 1,
+                                  .previous = {.bytes = kit->previous, .cap = PREVIOUS_BYTES_MAX}};
     params_default(&kit->params);
-    kit->effects = (struct effects){kit->memory, 0, KIT_EFFECTS};
+    kit->effects = (struct effects){kit->memory, 0, KIT_EFFECTS, &kit->errands};
     kit->next_id = 1;
     return kit;
 }
@@ -67,6 +71,7 @@ static inline struct event kit_event(struct kit *kit, enum event_type type, doub
         .id_fp = kit->next_id++,
         .time_ms = kit_at(days),
         .record_ms = kit_at(days),
+        .sent_ms = kit_at(days),
     };
 }
 

@@ -148,7 +148,10 @@ static bool same_subscription_and_alerts(const struct customer *left, const stru
     SAME(episode_count);
     SAME(alert_count);
     SAME(erased_ms);
-    return true;
+    SAME(erased_offset);
+    SAME(previous);
+    SAME(into_len);
+    return memcmp(left->into, right->into, left->into_len) == 0;
 }
 
 static bool same(const struct customer *left, const struct customer *right)
@@ -532,8 +535,8 @@ static void test_what_no_version_writes_is_refused_with_its_reason(void **state)
         {"an empty record", "", 0, ""},
         {"a group that no build knows", "\x94\x01\x00\x00\x81\x10\x91\x01", 8, "group"},
         {"groups out of order", "\x94\x01\x01\x00\x82\x03\x91\x01\x01\x91\x01", 11, "group"},
-        {"a group with one field too many", "\x94\x01\x01\x00\x81\x01\x96\x01\x01\x01\x01\x04\x01",
-         13, "fields"},
+        {"a group with one field too many",
+         "\x94\x01\x01\x00\x81\x01\x98\x01\x01\x01\x01\x04\x01\x01\x01", 15, "fields"},
         {"a stage beyond the last", "\x94\x01\x01\x00\x81\x03\x91\x0f", 8, "range"},
         {"bytes after the record", "\x94\x01\x01\x00\x80\x00", 6, ""},
         {"an array header that promises four billion", "\xdd\xff\xff\xff\xff", 5, ""},
@@ -656,6 +659,26 @@ static void golden_erased(struct customer *c)
     c->params_version = 3;
 }
 
+static void golden_redirect(struct customer *c)
+{
+    c->now_ms = 1740000000123;
+    c->erased_ms = 1730000000000;
+    c->erased_offset = 4711;
+    c->episode_count = 900000007;
+    c->alert_count = 12;
+    c->previous = 2;
+    c->into_len = 4;
+    memcpy(c->into, "u-42", 4);
+}
+
+static void golden_mark(struct customer *c)
+{
+    golden_erased(c);
+    c->erased_offset = 4711;
+    c->episode_count = 900000007;
+    c->alert_count = 12;
+}
+
 /* tests/golden/records/NAME.hex; with LC_GOLDEN_WRITE set it is written first (only for a new name:
  * a record that was ever written stays readable for ever, so an existing file never changes). */
 static size_t golden_read(const char *name, struct span fresh, char *ret_bytes, size_t cap)
@@ -680,15 +703,14 @@ static size_t golden_read(const char *name, struct span fresh, char *ret_bytes, 
     return len;
 }
 
-static void test_records_of_version_1_stay_readable_and_are_written_alike(void **state)
+static void test_records_of_every_sort_stay_readable_and_are_written_alike(void **state)
 {
     static const struct {
         const char *name;
         void (*fill)(struct customer *customer);
-    } rows[] = {{"1-lead", golden_lead},
-                {"1-buyer", golden_buyer},
-                {"1-troubled", golden_troubled},
-                {"1-erased", golden_erased}};
+    } rows[] = {{"1-lead", golden_lead},         {"1-buyer", golden_buyer},
+                {"1-troubled", golden_troubled}, {"1-erased", golden_erased},
+                {"1-mark", golden_mark},         {"1-redirect", golden_redirect}};
     struct arena arena;
 
     (void)state;
@@ -729,7 +751,8 @@ static void test_ledgers_come_back_with_room_for_more(void **state)
     (void)state;
     arena_init(&arena, 1 << 20);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct ledger ledger = {orders, rows[i].orders, 1024, events, rows[i].events, 64, true},
+        struct ledger ledger = {orders, rows[i].orders, 1024, events, rows[i].events, 64, {0},
+                                true},
                       read;
         struct span record;
         const char *why = "";
@@ -754,6 +777,37 @@ static void test_ledgers_come_back_with_room_for_more(void **state)
                              STATUS_REJECT);
         arena_reset(&arena);
     }
+    arena_fini(&arena);
+}
+
+/* Of three without, as ever. */
+static void test_a_ledger_with_previous_ids_has_a_fourth_item(void **state)
+{
+    static const char golden[] = "\x94\x01\xc4\x08\x01\0\0\0\0\0\0\0\xc4\x06\x02\0\0\0\0\0"
+                                 "\xc4\x05\x01p\x02xy";
+    uint64_t orders[1] = {1}, events[1] = {2};
+    char ids[] = "\x01p\x02xy";
+    struct ledger ledger = {.orders = orders,
+                            .order_count = 1,
+                            .events = events,
+                            .event_count = 1,
+                            .previous = {ids, 5, 5, 2}},
+                  read;
+    struct span bytes;
+    struct arena arena;
+    const char *why = NULL;
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(ledger_encode(&ledger, &arena, &bytes), STATUS_OK);
+    assert_true(span_equal(bytes, (struct span){golden, sizeof golden - 1}));
+    assert_int_equal(ledger_decode(bytes, 1, &arena, &read, &why), STATUS_OK);
+    assert_int_equal(read.previous.count, 2);
+    assert_true(previous_has(&read.previous, SPAN_LITERAL("xy")));
+    assert_true(previous_add(&read.previous, SPAN_LITERAL("z")));
+    ids[0] = 9; /* an id longer than the list */
+    assert_int_equal(ledger_encode(&ledger, &arena, &bytes), STATUS_OK);
+    assert_int_equal(ledger_decode(bytes, 1, &arena, &read, &why), STATUS_REJECT);
     arena_fini(&arena);
 }
 
@@ -797,8 +851,9 @@ int main(void)
         cmocka_unit_test(test_damaged_records_are_refused_or_valid_and_never_crash),
         cmocka_unit_test(test_what_no_version_writes_is_refused_with_its_reason),
         cmocka_unit_test(test_newer_versions_are_told_from_damage),
-        cmocka_unit_test(test_records_of_version_1_stay_readable_and_are_written_alike),
+        cmocka_unit_test(test_records_of_every_sort_stay_readable_and_are_written_alike),
         cmocka_unit_test(test_ledgers_come_back_with_room_for_more),
+        cmocka_unit_test(test_a_ledger_with_previous_ids_has_a_fourth_item),
         cmocka_unit_test(test_an_absent_ledger_is_empty_and_a_damaged_one_refused),
     };
 
