@@ -97,6 +97,10 @@ int fit_command(int argc, char **argv)
         return ctl_fail(CTL_USAGE, "fit: --unit is day or week, not '%s'", unit);
     if (!fit_model_named(model, true, &fitted.model))
         return ctl_fail(CTL_USAGE, "fit: --model is mbg, bg, pareto or sbg, not '%s'", model);
+    if (fitted.model == FIT_SBG && skip_bad)
+        return ctl_fail(CTL_USAGE,
+                        "fit: --skip-bad does not go with --model sbg: without one period "
+                        "those after it would count as earlier");
     enum status status = fitted.model == FIT_SBG
                              ? fit_cohort_file(argv[0], &fitted, &report)
                              : fit_history_file(argv[0], skip_bad, until_ms, &fitted, &report);

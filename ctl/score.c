@@ -4,7 +4,10 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/json.h"
+#include "base/must.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/fit_print.h"
@@ -32,7 +35,7 @@ struct score {
     bool has_spend;
     double spend[3]; /* Gamma-Gamma: p, q, γ */
     double horizon, timer, discount, unit_days;
-    bool timing;
+    bool timing, json;
     /* input */
     const char *path;
     bool begun, of_transactions;
@@ -66,38 +69,104 @@ static struct scores scores_of(const struct score *score, struct history h, doub
     };
 }
 
-static void print_timer(const char *before, double T)
-{
-    if (isfinite(T))
-        printf("%s%.17g", before, T);
-    else
-        printf("%snever", before);
-}
+/* --- printing: a line of CSV, or a JSON object, a row --- */
 
-/* False when a figure is not finite: then nothing was printed of it. */
-static bool print_scores(const struct score *score, struct history h, double x, double mean)
+enum { FIGURES_MAX = 5, NAMED_MAX = 4 };
+
+/* A row's figures in the order of their columns; infinity: never. */
+struct line {
+    struct span customer; /* absent: rows are known by their order */
+    const char *const *names;
+    int count;
+    double named[NAMED_MAX]; /* x, t_x, T and mean, of a customer */
+    double figure[FIGURES_MAX];
+};
+
+static const char *const named_columns[NAMED_MAX] = {"x", "t_x", "T", "mean_amount"};
+static const char *const score_columns[] = {"loglik", "p_alive", "p_buy_H", "expected_H", "clv_12"};
+static const char *const timer_columns[] = {"T_alive", "T_buy"};
+
+static void print_csv(const struct line *line)
 {
-    if (score->timing) {
-        const double alive = predict_alive_timer(&score->predictor, h, score->timer);
-        const double buy = predict_buy_timer(&score->predictor, h, score->horizon, score->timer);
-        if (isnan(alive) || isnan(buy))
-            return false;
-        print_timer("", alive);
-        print_timer(",", buy);
-    } else {
-        const struct scores s = scores_of(score, h, x, mean);
-        if (!isfinite(s.loglik + s.alive + s.buy + s.expected + s.clv))
-            return false;
-        printf("%.17g,%.17g,%.17g,%.17g,%.17g", s.loglik, s.alive, s.buy, s.expected, s.clv);
+    if (line->customer.at) {
+        csv_put_cell(stdout, line->customer);
+        for (int i = 0; i < NAMED_MAX; i++)
+            printf(",%.17g", line->named[i]);
+    }
+    for (int i = 0; i < line->count; i++) {
+        fputs(line->customer.at || i > 0 ? "," : "", stdout);
+        if (isfinite(line->figure[i]))
+            printf("%.17g", line->figure[i]);
+        else
+            fputs("never", stdout);
     }
     putchar('\n');
-    return true;
+}
+
+static void print_json(const struct line *line)
+{
+    char buffer[4096];
+    struct json_writer json;
+    json_writer_init(&json, buffer, sizeof buffer);
+    json_put_object(&json);
+    if (line->customer.at) {
+        json_put_key(&json, "customer");
+        json_put_string(&json, line->customer);
+        for (int i = 0; i < NAMED_MAX; i++) {
+            json_put_key(&json, named_columns[i]);
+            json_put_double(&json, line->named[i]);
+        }
+    }
+    for (int i = 0; i < line->count; i++) {
+        json_put_key(&json, line->names[i]);
+        if (isfinite(line->figure[i]))
+            json_put_double(&json, line->figure[i]);
+        else
+            json_put_null(&json);
+    }
+    json_put_object_end(&json);
+    MUST(!json.full); /* an id has at most EVENT_CUSTOMER_BYTES_MAX bytes */
+    printf("%.*s\n", (int)json.len, buffer);
 }
 
 static void print_header(const struct score *score)
 {
-    printf("%s%s\n", score->of_transactions ? "customer,x,t_x,T,mean_amount," : "",
-           score->timing ? "T_alive,T_buy" : "loglik,p_alive,p_buy_H,expected_H,clv_12");
+    const char *const *names = score->timing ? timer_columns : score_columns;
+    if (score->json)
+        return;
+    if (score->of_transactions) {
+        fputs("customer", stdout);
+        for (int i = 0; i < NAMED_MAX; i++)
+            printf(",%s", named_columns[i]);
+    }
+    for (int i = 0; i < (score->timing ? 2 : FIGURES_MAX); i++)
+        printf("%s%s", score->of_transactions || i > 0 ? "," : "", names[i]);
+    putchar('\n');
+}
+
+/* x paid repeat days of `mean`. False when a figure is not finite: then nothing was printed. */
+static bool print_scores(const struct score *score, struct history h, double x, double mean,
+                         struct span customer)
+{
+    struct line line = {.customer = customer, .named = {h.x, h.t_x, h.T, mean}};
+    if (score->timing) {
+        line.names = timer_columns;
+        line.count = 2;
+        line.figure[0] = predict_alive_timer(&score->predictor, h, score->timer);
+        line.figure[1] = predict_buy_timer(&score->predictor, h, score->horizon, score->timer);
+        if (isnan(line.figure[0]) || isnan(line.figure[1]))
+            return false;
+    } else {
+        const struct scores s = scores_of(score, h, x, mean);
+        if (!isfinite(s.loglik + s.alive + s.buy + s.expected + s.clv))
+            return false;
+        line.names = score_columns;
+        line.count = FIGURES_MAX;
+        memcpy(line.figure, (const double[]){s.loglik, s.alive, s.buy, s.expected, s.clv},
+               sizeof line.figure);
+    }
+    (score->json ? print_json : print_csv)(&line);
+    return true;
 }
 
 /* --- histories: row by row --- */
@@ -142,7 +211,7 @@ static enum status on_history(struct score *score, const struct csv_row *row, st
     struct span wrong;
     double mean;
     const char *why = history_parse(score, row, &h, &mean, &wrong);
-    if (!why && !print_scores(score, h, mean > 0 ? h.x : 0, mean)) {
+    if (!why && !print_scores(score, h, mean > 0 ? h.x : 0, mean, SPAN_ABSENT)) {
         wrong = cell(score, row, COLUMN_X);
         why = "these parameters give no finite number for such a history; x is";
     }
@@ -196,9 +265,7 @@ static enum status score_buyers(struct score *score, int64_t until_ms, struct re
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct buyer *b = &buyers[i];
         const struct history h = {.x = b->h.x, .t_x = b->h.t_x / unit, .T = b->h.T / unit};
-        csv_put_cell(stdout, b->customer);
-        printf(",%.17g,%.17g,%.17g,%.17g,", h.x, h.t_x, h.T, b->mean);
-        if (!print_scores(score, h, b->mean > 0 ? b->paid_days : 0, b->mean)) {
+        if (!print_scores(score, h, b->mean > 0 ? b->paid_days : 0, b->mean, b->customer)) {
             report_set(report, "score",
                        "no finite number for customer %.*s: parameters too extreme",
                        (int)b->customer.len, b->customer.at);
@@ -262,6 +329,8 @@ int score_command(int argc, char **argv)
         {CTL_TIME, "until", "DATE", "transactions: as of the end of this day (default: the last)",
          &until_ms},
         {CTL_FLAG, "skip-bad", NULL, "count bad rows and go on", &score.skip_bad},
+        {CTL_FLAG, "json", NULL, "one JSON object a row; a timer that never comes is null",
+         &score.json},
         {CTL_END, NULL, NULL, NULL, NULL},
     };
     ctl_options(argc, argv,

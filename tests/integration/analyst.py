@@ -7,6 +7,7 @@ Checks the hard cases of tests/reference through `score` as a user would, bad in
 population that `fit` finds the parameters it was made with. Where CDNOW and Online Retail lie beside the checkout
 (../shared/data, or LC_DATA), their published figures and accuracies too.
 """
+import csv
 import json
 import math
 import os
@@ -126,6 +127,22 @@ class Score(unittest.TestCase):
         alone = ctl("score", "-", *options, text="1,10,30,8\n").splitlines()
         self.assertEqual(out[2].split(",")[5:], alone[1].split(","))
 
+    def test_json_says_the_same(self):
+        rows = 'customer,date,amount\nb,2025-01-01,5\n"a ""1",2025-01-05,7\nb,2025-01-11,4\nb,2025-02-01,9\n'
+        for text in (rows, "2,30,39,22.35\n0,0,0,\n100000,36500,36525,1\n"):
+            for more in ((), ("--timer", "0.9")):
+                options = ("score", "-", "--params", ".525,43.281,.891,1.614", *more)
+                header, *lines = csv.reader(ctl(*options, text=text).splitlines())
+                objects = [json.loads(line) for line in ctl(*options, "--json", text=text).splitlines()]
+                self.assertEqual(len(objects), len(lines))
+                for line, told in zip(lines, objects):
+                    self.assertEqual(list(told), header)
+                    for cell, value in zip(line, told.values()):
+                        if isinstance(value, str):
+                            self.assertEqual(cell, value)
+                        else:
+                            self.assertEqual(cell if cell == "never" else float(cell), "never" if value is None else value)
+
     def test_bad_rows_are_told_and_counted(self):
         options = ("score", "-", "--params", "0.5,40,1,2")
         for row, words in (("1.5,2,3", "'1.5'"), ("-1,0,3", "'-1'"), ("1,x,3", "'x'"), ("1,5,3", "'3'"), ("0,2,3", "'2'"),
@@ -170,7 +187,123 @@ def iso(seconds):
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d")
 
 
+# --- standard errors, anew: the papers' own likelihoods, and a Hessian by second differences ---
+
+def histories(text, until, unit):
+    """Counts of (x, t_x, T), and of (paid repeat days, their mean)."""
+    import collections
+    import datetime
+    days = collections.defaultdict(lambda: collections.defaultdict(float))
+    end = datetime.date.fromisoformat(until).toordinal()
+    for line in text.splitlines()[1:]:
+        customer, date, amount = line.split(",")
+        day = datetime.date.fromisoformat(date).toordinal()
+        if day <= end:
+            days[customer][day] += float(amount)
+    buying, spend = collections.Counter(), collections.Counter()
+    for bought in days.values():
+        first, last = min(bought), max(bought)
+        buying[len(bought) - 1, (last - first) / unit, (end - first) / unit] += 1
+        paid = [amount for day, amount in bought.items() if day > first and amount > 0]
+        if paid:
+            spend[len(paid), sum(paid) / len(paid)] += 1
+    return buying, spend
+
+
+def legendre(n):
+    """Nodes and weights of Gauss and Legendre on (0, 1)."""
+    for i in range(n):
+        x = math.cos(math.pi * (i + .75) / (n + .5))
+        for _ in range(30):
+            p, q = 1.0, 0.0
+            for k in range(n):
+                p, q = ((2 * k + 1) * x * p - k * q) / (k + 1), p
+            slope = n * (x * p - q) / (x * x - 1)
+            x -= p / slope
+        yield (1 + x) / 2, 1 / ((1 - x * x) * slope * slope)
+
+
+NODES = list(legendre(32))
+lb = lambda p, q: math.lgamma(p) + math.lgamma(q) - math.lgamma(p + q)
+
+
+def ln_mbg(theta, cell):
+    (r, alpha, a, b), (x, t_x, T) = theta, cell
+    common = math.lgamma(r + x) - math.lgamma(r) + r * math.log(alpha) - lb(a, b)
+    gone = lb(a + 1, b + x) - (r + x) * math.log(alpha + t_x)
+    alive = lb(a, b + x + 1) - (r + x) * math.log(alpha + T)
+    return common + alive + math.log1p(math.exp(gone - alive))
+
+
+def ln_bg(theta, cell):
+    (r, alpha, a, b), (x, t_x, T) = theta, cell
+    common = math.lgamma(r + x) - math.lgamma(r) + r * math.log(alpha) - lb(a, b)
+    alive = lb(a, b + x) - (r + x) * math.log(alpha + T)
+    if x == 0:
+        return common + alive
+    gone = lb(a + 1, b + x - 1) - (r + x) * math.log(alpha + t_x)
+    return common + alive + math.log1p(math.exp(gone - alive))
+
+
+def ln_pareto(theta, cell):
+    (r, alpha, s, beta), (x, t_x, T) = theta, cell
+    alive = (alpha + T) ** -(r + x) * (beta + T) ** -s
+    low, high, gone = math.log(alpha + t_x), math.log(alpha + T), 0.0
+    for node, weight in NODES:
+        at = math.exp(low + node * (high - low))  # alpha + the time of leaving
+        gone += weight * (high - low) * at * at ** -(r + x) * (beta - alpha + at) ** -(s + 1)
+    return (math.lgamma(r + x) - math.lgamma(r) + r * math.log(alpha) + s * math.log(beta) + math.log(alive + s * gone))
+
+
+def ln_gg(theta, cell):
+    (p, q, gamma), (x, mean) = theta, cell
+    return (math.lgamma(p * x + q) - math.lgamma(p * x) - math.lgamma(q) + q * math.log(gamma) + (p * x - 1) * math.log(mean)
+            + p * x * math.log(x) - (p * x + q) * math.log(gamma + mean * x))
+
+
+def standard_errors(density, theta, cells):
+    step, n = 1e-3, len(theta)
+
+    def at(*moves):
+        u = [math.log(value) for value in theta]
+        for i, move in moves:
+            u[i] += move
+        moved = [math.exp(value) for value in u]
+        return sum(count * density(moved, cell) for cell, count in cells.items())
+
+    middle = at()
+    rows = [[0.0] * n + [float(i == j) for j in range(n)] for i in range(n)]
+    for i in range(n):
+        rows[i][i] = -(at((i, step)) - 2 * middle + at((i, -step))) / step ** 2
+        for j in range(i):
+            rows[i][j] = rows[j][i] = -sum(a * b * at((i, a * step), (j, b * step)) for a in (1, -1) for b in (1, -1)
+                                           ) / (4 * step * step)
+    for i in range(n):  # Gauss and Jordan
+        rows[i] = [value / rows[i][i] for value in rows[i]]
+        for j in range(n):
+            if j != i:
+                rows[j] = [left - rows[j][i] * right for left, right in zip(rows[j], rows[i])]
+    return middle, [theta[i] * math.sqrt(rows[i][n + i]) for i in range(n)]
+
+
 class Fit(unittest.TestCase):
+    def check_errors(self, text, until, unit, models):
+        cells, spend = histories(text, until, 7 if unit == "week" else 1)
+        for model, density in models:
+            fitted = json.loads(ctl("fit", "-", "--until", until, "--unit", unit, "--model", model, "--json", text=text))
+            for result, how, data_cells in ((fitted, density, cells), (fitted["gamma_gamma"], ln_gg, spend)):
+                loglik, errors = standard_errors(how, list(result["parameters"].values()), data_cells)
+                self.assertLess(abs(result["loglik"] / loglik - 1), 1e-9, model)
+                for got, truth in zip(result["standard_errors"].values(), errors):
+                    self.assertLess(abs(got / truth - 1), 2e-3, (model, result["standard_errors"], errors))
+
+    def test_standard_errors_are_those_of_an_independent_hessian(self):
+        self.check_errors(simulated(1500, 3, 0.8, 60.0, 0.9, 2.0, 700), "2001-11-30", "day", (("mbg", ln_mbg),))
+
+    def test_cdnow_standard_errors_are_those_of_an_independent_hessian(self):
+        with open(data("cdnow_sample.csv"), encoding="utf-8") as file:
+            self.check_errors(file.read(), "1997-09-30", "week", (("mbg", ln_mbg), ("bg", ln_bg), ("pareto", ln_pareto)))
+
     def test_a_simulated_population_gives_its_parameters_back(self):
         truth = {"r": 0.8, "alpha": 60.0, "a": 0.9, "b": 2.0}
         fitted = json.loads(ctl("fit", "-", "--until", "2003-12-31", "--json",
@@ -210,6 +343,7 @@ class Fit(unittest.TestCase):
             text = "year,survivors\n" + "".join(f"{year},{n}\n" for year, n in enumerate(left))
             fitted = json.loads(ctl("fit", "-", "--model", "sbg", "--json", text=text))["parameters"]
             self.assertEqual((round(fitted["alpha"], 3), round(fitted["beta"], 3)), (alpha, beta))
+        self.assertIn("--skip-bad does not go with", ctl("fit", "-", "--model", "sbg", "--skip-bad", text="9\n8\n", code=64))
         self.assertIn("-:3: a cohort cannot grow", ctl("fit", "-", "--model", "sbg", text="9\n8\n10\n", code=65))
 
     def test_bad_rows_are_told_and_counted(self):
