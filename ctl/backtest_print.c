@@ -62,14 +62,14 @@ static void learned_text(const struct backtested *b, FILE *out)
                 l->learned.log_loss, title_of(b, CONTEST_MODEL), l->plain.log_loss, l->learned.auc,
                 l->plain.auc);
     fprintf(out, ".\n%s\n",
-            l->learner.better
+            l->belief.better
                 ? "Better there by more than two standard errors, so these weights are used above:"
                 : "Not better there by two standard errors: it says what the model "
                   "says.");
-    if (!l->learner.better)
+    if (!l->belief.better)
         return;
-    struct learner_weights weights;
-    learner_weights(&l->learner, &weights);
+    struct belief_weights weights;
+    belief_weights(&l->belief, &weights);
     for (int i = 0; i < FEATURE_COUNT; i++)
         if (i != FEATURE_ENGAGEMENT)
             fprintf(out, "  %-17s %+.3f\n", feature_label((enum feature)i), weights.feature[i]);
@@ -143,13 +143,13 @@ static void contestant_json(const struct backtested *b, int c, struct json_write
 
 static void learned_json(const struct lessons *l, struct json_writer *json)
 {
-    struct learner_weights weights;
-    learner_weights(&l->learner, &weights);
+    struct belief_weights weights;
+    belief_weights(&l->belief, &weights);
     json_put_key(json, "learned");
     json_put_object(json);
     put_number(json, "lessons", (double)l->taken);
     json_put_key(json, "in_force");
-    json_put_bool(json, l->learner.better);
+    json_put_bool(json, l->belief.better);
     if (l->measured) {
         put_number(json, "log_loss_model", l->plain.log_loss);
         put_number(json, "log_loss", l->learned.log_loss);

@@ -60,14 +60,14 @@ static enum status tests_open(size_t cap, struct tests *ret_tests)
 static void take(struct lessons *lessons, const struct lesson *lesson, const struct buyer *buyer,
                  struct tests *tests)
 {
-    struct learner_weights weights;
-    learner_weights(&lessons->learner, &weights);
+    struct belief_weights weights;
+    belief_weights(&lessons->belief, &weights);
     if (tests->count < tests->cap) {
-        tests->plain[tests->count].p = p_of(learner_plain_logit(&lessons->learner, lesson));
-        tests->learned[tests->count].p = p_of(learner_logit(&weights, lesson));
+        tests->plain[tests->count].p = p_of(belief_plain_logit(&lessons->belief, lesson));
+        tests->learned[tests->count].p = p_of(belief_logit(&weights, lesson));
         tests->outcomes[tests->count++].days = buyer->later_days;
     }
-    learner_take(&lessons->learner, lesson, buyer->later_days > 0);
+    belief_take(&lessons->belief, lesson, buyer->later_days > 0);
     lessons->taken++;
 }
 
@@ -120,7 +120,7 @@ enum status lessons_learn(const struct transactions *transactions,
     struct lessons lessons = {.taken = 0};
     struct tests tests;
     enum status status = tests_open(tests_most(transactions, until, horizon), &tests);
-    learner_init(&lessons.learner, no_signs);
+    belief_init(&lessons.belief, no_signs);
     const int32_t weeks = (until - horizon - transactions->first_day) / EVERY_DAYS;
     for (int32_t week = 1; week <= weeks && status == STATUS_OK; week++)
         status = take_week(transactions, predictor, week, horizon, &lessons, &tests);
@@ -134,13 +134,13 @@ enum status lessons_learn(const struct transactions *transactions,
 
 /* --- forecasts --- */
 
-static struct forecast forecast_of(const struct learner *learner, const struct lesson *lesson,
+static struct forecast forecast_of(const struct belief *belief, const struct lesson *lesson,
                                    struct forecast model)
 {
-    struct learner_weights weights;
-    if (learner->better) {
-        learner_weights(learner, &weights);
-        model.p = p_of(learner_logit(&weights, lesson));
+    struct belief_weights weights;
+    if (belief->better) {
+        belief_weights(belief, &weights);
+        model.p = p_of(belief_logit(&weights, lesson));
     }
     return model;
 }
@@ -151,7 +151,7 @@ void lessons_forecast(const struct lessons *lessons, const struct predictor *pre
 {
     for (size_t i = 0; i < count; i++) {
         const struct lesson lesson = lesson_of(predictor, &buyers[i], horizon);
-        ret_forecasts[i] = forecast_of(&lessons->learner, &lesson, model[i]);
+        ret_forecasts[i] = forecast_of(&lessons->belief, &lesson, model[i]);
     }
 }
 
@@ -172,7 +172,7 @@ enum status lessons_forecast_going_on(const struct lessons *lessons,
                                       const struct forecast model[],
                                       struct forecast ret_forecasts[])
 {
-    struct learner learner = lessons->learner;
+    struct belief belief = lessons->belief;
     struct turn *turns = malloc((count + 1) * sizeof *turns);
     if (!turns)
         return STATUS_FATAL;
@@ -182,8 +182,8 @@ enum status lessons_forecast_going_on(const struct lessons *lessons,
     for (size_t i = 0; i < count; i++) {
         const size_t at = turns[i].at;
         const struct lesson lesson = lesson_of(predictor, &buyers[at], horizon);
-        ret_forecasts[at] = forecast_of(&learner, &lesson, model[at]);
-        learner_take(&learner, &lesson, buyers[at].later_days > 0);
+        ret_forecasts[at] = forecast_of(&belief, &lesson, model[at]);
+        belief_take(&belief, &lesson, buyers[at].later_days > 0);
     }
     free(turns);
     return STATUS_OK;

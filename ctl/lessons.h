@@ -1,4 +1,4 @@
-/* lessons: what the daemon's learned layer (model/learner.h) would have learned by a day from a
+/* lessons: what the daemon's learned layer (model/belief.h) would have learned by a day from a
  * file of transactions, and what it would have said then.
  *
  * As in the daemon, customers are looked at once a horizon each, on days spread by a hash, and a
@@ -9,11 +9,11 @@
 
 #include "ctl/accuracy.h"
 #include "ctl/transactions.h"
-#include "model/learner.h"
+#include "model/belief.h"
 #include "model/predict.h"
 
 struct lessons {
-    struct learner learner;
+    struct belief belief;
     size_t taken; /* lessons that had matured by the day */
     /* On these, each tested before it was taken, when somebody bought and somebody did not. */
     bool measured;

@@ -34,6 +34,7 @@ struct learner {
     struct redis redis;
     bool connected;
     struct survey *survey; /* large */
+    struct notes notes;    /* as of the survey under way */
     struct proposal there; /* in Redis, as of the last look */
     int64_t work_until_ms; /* mono: then rest */
     int64_t tried_ms;      /* mono: the last survey; INT64_MIN none */
@@ -102,6 +103,8 @@ static void count_survey(struct learner *learner, bool made, double seconds)
         learner->view.survey_s = seconds;
         learner->view.judged = true;
         memcpy(learner->view.lessons, learner->survey->lessons, sizeof learner->view.lessons);
+        learner->view.belief = learner->survey->belief;
+        learner->view.notes = learner->survey->notes;
     }
     (void)pthread_mutex_unlock(&learner->lock);
 }
@@ -130,7 +133,8 @@ static void log_made(const struct learner *learner, double seconds)
 
     log_line(LOG_LEVEL_NOTICE, "insight-made", -1,
              "version %u of %lld buyers in %.1f s: Gini of value %.3f, top 20 %% hold %.0f %%; "
-             "MBG/NBD %s (%s), Gamma-Gamma %s (%s), sBG %s (%s)",
+             "MBG/NBD %s (%s), Gamma-Gamma %s (%s), sBG %s (%s); learned layer %s after %.0f "
+             "lessons, %zu noted",
              (unsigned)survey->insight.version, (long long)survey->insight.buyers, seconds,
              survey->insight.value_gini, 100 * survey->insight.value_top20,
              learn_outcome_name(survey->lessons[LEARN_BUYING].outcome),
@@ -138,7 +142,28 @@ static void log_made(const struct learner *learner, double seconds)
              learn_outcome_name(survey->lessons[LEARN_SPEND].outcome),
              fit_verdict_name(survey->lessons[LEARN_SPEND].fit.verdict),
              learn_outcome_name(survey->lessons[LEARN_RENEWALS].outcome),
-             fit_verdict_name(survey->lessons[LEARN_RENEWALS].fit.verdict));
+             fit_verdict_name(survey->lessons[LEARN_RENEWALS].fit.verdict),
+             survey->insight.learned ? "in force" : "not in force", survey->belief.lessons,
+             survey->notes);
+}
+
+/* The notes as they stand in Redis. What cannot be read is begun anew: nothing depends on it. */
+static enum status read_notes(struct learner *learner, struct report *report)
+{
+    enum status status;
+
+    notes_close(&learner->notes);
+    status = notes_open(&learner->notes);
+    if (status != STATUS_OK) {
+        report_set(report, "memory", "no memory for the notes of the learned layer");
+        return status;
+    }
+    status = notes_load(&learner->redis, learner->options.app, &learner->notes, report);
+    if (status != STATUS_REJECT)
+        return status;
+    log_line(LOG_LEVEL_WARNING, report->code, -1, "%s; learning starts again", report->text);
+    notes_close(&learner->notes);
+    return notes_open(&learner->notes);
 }
 
 /* A survey, and its offer. */
@@ -155,13 +180,16 @@ static enum status make(struct learner *learner, const struct insight *newest, i
         .at_ms = at_ms,
         .buyers_min = options->buyers_min,
         .insist = learner->there.asked != learner->there.answered,
+        .notes = &learner->notes,
         .pause = on_pause,
         .self = learner,
     };
     struct span story = SPAN_ABSENT;
     struct arena arena;
-    enum status status = survey_make(&how, learner->survey, report);
+    enum status status = read_notes(learner, report);
 
+    if (status == STATUS_OK)
+        status = survey_make(&how, learner->survey, report);
     if (status != STATUS_OK)
         return status;
     arena_init(&arena, STORY_BYTES);
@@ -172,6 +200,8 @@ static enum status make(struct learner *learner, const struct insight *newest, i
     arena_fini(&arena);
     if (status == STATUS_STALE)
         report_set(report, "insight-overtaken", "another process offered an insight meanwhile");
+    if (status == STATUS_OK)
+        status = notes_save(&learner->redis, options->app, &learner->notes, report);
     return status;
 }
 
@@ -336,6 +366,7 @@ void learner_stop(struct learner *learner)
     (void)pthread_join(learner->thread, NULL);
     (void)pthread_cond_destroy(&learner->wake);
     (void)pthread_mutex_destroy(&learner->lock);
+    notes_close(&learner->notes);
     free(learner->survey);
     free(learner);
 }

@@ -5,13 +5,15 @@
  * also makes new ones: every insight.every, as soon as there are insight.buyers_min buyers and none
  * was made yet, and when a person asks. Ownership is the consumer group's own; for a moment two
  * processes may both believe to have it: each then makes version n + 1 from the same state, the
- * second offer is refused (STALE), and nothing is lost but its work. */
+ * second offer is refused (STALE), and nothing is lost but its work. The notes of the learned layer
+ * (insight/notes.h) are read before a survey and written after its offer. */
 #ifndef LC_DAEMON_LEARNER_H
 #define LC_DAEMON_LEARNER_H
 
 #include "base/clock.h"
 #include "base/report.h"
 #include "insight/learn.h"
+#include "model/belief.h"
 #include "model/params.h"
 #include "state/redis.h"
 
@@ -39,6 +41,8 @@ struct learner_view {
     double survey_s; /* the last one took so long; 0: none yet in this process */
     bool judged;     /* `lessons` are those of the last survey of this process */
     struct learn_lesson lessons[LEARN_SUBJECTS];
+    struct belief belief; /* of the learned layer, likewise */
+    size_t notes;         /* customers noted whose horizon is not over */
 };
 
 struct learner;

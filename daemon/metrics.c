@@ -216,6 +216,24 @@ static void put_lessons(FILE *out, const struct learner_view *learned)
                 buying->loss, name, buying->loss_in_force);
 }
 
+static void put_learned(FILE *out, const struct learner_view *learned)
+{
+    const struct belief_test *test = &learned->belief.test;
+    const char *name;
+
+    fprintf(out, "%s %d\n", begin(out, METRIC_insight_learned_in_force), learned->insight.learned);
+    name = begin(out, METRIC_insight_learned_notes);
+    if (learned->judged)
+        fprintf(out, "%s %zu\n", name, learned->notes);
+    name = begin(out, METRIC_insight_learned_lessons);
+    if (learned->judged)
+        fprintf(out, "%s %.0f\n", name, learned->belief.lessons);
+    name = begin(out, METRIC_insight_learned_log_loss);
+    if (learned->judged && test->weight > 0)
+        fprintf(out, "%s{of=\"learned\"} %.15g\n%s{of=\"plain\"} %.15g\n", name,
+                test->learned / test->weight, name, test->plain / test->weight);
+}
+
 static void put_insight(FILE *out, const struct metrics_input *in)
 {
     const struct learner_view *learned = in->learned;
@@ -241,6 +259,7 @@ static void put_insight(FILE *out, const struct metrics_input *in)
             learned->failures);
     fprintf(out, "%s %.3f\n", begin(out, METRIC_insight_survey_seconds), learned->survey_s);
     put_lessons(out, learned);
+    put_learned(out, learned);
 }
 
 void metrics_write(FILE *out, const struct metrics_input *input)

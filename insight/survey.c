@@ -8,13 +8,21 @@
  * rather than a population that shrank. */
 #define SHRUNK 2
 
+/* What the first walk fills. */
+struct first {
+    struct histories histories;
+    struct notes *notes;
+};
+
 static enum status first_each(void *self, int32_t partition, struct span id,
                               const struct customer *customer)
 {
-    enum status status = histories_add(self, customer);
+    struct first *first = self;
+    enum status status = histories_add(&first->histories, customer);
 
     (void)partition;
-    (void)id;
+    if (first->notes)
+        notes_meet(first->notes, id, customer);
     return status == STATUS_FULL ? STATUS_OK : status; /* counted; the rest is enough for a fit */
 }
 
@@ -42,10 +50,11 @@ static enum status walk_all(const struct survey_options *options, walk_each_fn *
 }
 
 /* Is everybody there? */
-static enum status check_whole(const struct survey_options *options, struct report *report)
+static enum status check_whole(const struct survey_options *options, int64_t *ret_customers,
+                               struct report *report)
 {
     struct redis redis = options->redis;
-    struct walk_sight sight;
+    struct walk_sight sight = {0};
     enum status status = walk_sight(&redis, options->app, options->partitions, &sight, report);
 
     if (status == STATUS_OK && sight.absent > 0) {
@@ -54,6 +63,7 @@ static enum status check_whole(const struct survey_options *options, struct repo
                    sight.absent, options->partitions);
         return STATUS_RETRY;
     }
+    *ret_customers = sight.customers;
     return status;
 }
 
@@ -76,26 +86,45 @@ static enum status check_size(const struct survey_options *options, int64_t buye
     return STATUS_OK;
 }
 
+/* The first walk and what is learned from it: the insight but for the spread of values. */
+static enum status learn(const struct survey_options *options, int64_t customers,
+                         struct survey *survey, struct report *report)
+{
+    struct first first = {.notes = options->notes};
+    enum status status;
+
+    histories_init(&first.histories, options->at_ms, options->params->churn_horizon_ms);
+    if (first.notes)
+        notes_begin(first.notes, options->at_ms, options->params, options->in_force, customers);
+    status = walk_all(options, first_each, &first, report);
+    if (status == STATUS_OK)
+        status = check_size(options, first.histories.buyers, report);
+    if (status == STATUS_OK) {
+        status = learn_from(&first.histories, options->params, &survey->insight, survey->lessons);
+        if (status != STATUS_OK)
+            report_set(report, "memory", "no memory for fitting the models");
+    }
+    if (status == STATUS_OK && first.notes) {
+        notes_end(first.notes, &survey->insight);
+        survey->belief = first.notes->belief;
+        survey->notes = first.notes->count;
+    }
+    survey->noted = first.notes != NULL;
+    survey->left_out = first.histories.buying.left_out;
+    histories_fini(&first.histories);
+    return status;
+}
+
 enum status survey_make(const struct survey_options *options, struct survey *survey,
                         struct report *report)
 {
-    struct histories histories;
-    enum status status = check_whole(options, report);
+    int64_t customers = 0;
+    enum status status = check_whole(options, &customers, report);
 
     if (status != STATUS_OK)
         return status;
     survey->insight = *options->in_force;
-    histories_init(&histories, options->at_ms, options->params->churn_horizon_ms);
-    status = walk_all(options, first_each, &histories, report);
-    if (status == STATUS_OK)
-        status = check_size(options, histories.buyers, report);
-    if (status == STATUS_OK) {
-        status = learn_from(&histories, options->params, &survey->insight, survey->lessons);
-        if (status != STATUS_OK)
-            report_set(report, "memory", "no memory for fitting the models");
-    }
-    survey->left_out = histories.buying.left_out;
-    histories_fini(&histories);
+    status = learn(options, customers, survey, report);
     if (status != STATUS_OK)
         return status;
     survey->params = *options->params;

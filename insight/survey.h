@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "insight/census.h"
 #include "insight/learn.h"
+#include "insight/notes.h"
 #include "insight/walk.h"
 
 struct survey_options {
@@ -18,6 +19,7 @@ struct survey_options {
     int64_t at_ms;                  /* the time everybody is judged at */
     int64_t buyers_min;             /* fewer make no population */
     bool insist; /* go on although there are far fewer buyers than behind the one in force */
+    struct notes *notes;              /* of the learned layer; NULL: it stays as it is */
     enum status (*pause)(void *self); /* see walk.h; NULL: at full speed */
     void *self;
 };
@@ -29,6 +31,9 @@ struct survey {
     struct params params; /* configured ones with the new insight over them: census.params */
     struct census census;
     int64_t left_out; /* customers for whom the cells had no room */
+    bool noted;       /* with notes: */
+    struct belief belief;
+    size_t notes; /* waiting for their horizon */
 };
 
 /* OK: survey->insight may be offered. RETRY: Redis does not answer, or no population yet or not all

@@ -72,6 +72,47 @@ static void put_spread(struct json_writer *w, const char *name, const struct spr
     json_put_object_end(w);
 }
 
+/* The weights that would be in force if they were worth it. */
+static void put_weights(struct json_writer *w, const struct belief *belief)
+{
+    struct belief_weights weights;
+
+    belief_weights(belief, &weights);
+    json_put_key(w, "weights");
+    json_put_object(w);
+    for (int i = 0; i < FEATURE_COUNT; i++) {
+        json_put_key(w, feature_label((enum feature)i));
+        json_put_double(w, weights.feature[i]);
+    }
+    for (int i = 0; i < WARNING_COUNT; i++) {
+        json_put_key(w, warning_label((enum warning)i));
+        json_put_double(w, weights.warning[i]);
+    }
+    json_put_object_end(w);
+}
+
+static void put_learned(struct json_writer *w, const struct survey *survey)
+{
+    const struct belief *belief = &survey->belief;
+
+    json_put_key(w, "learned");
+    json_put_object(w);
+    json_put_key(w, "in_force");
+    json_put_bool(w, survey->insight.learned);
+    json_put_key(w, "lessons");
+    json_put_double(w, belief->lessons);
+    json_put_key(w, "notes");
+    json_put_i64(w, (int64_t)survey->notes);
+    if (belief->test.weight > 0) {
+        json_put_key(w, "log_loss");
+        json_put_double(w, belief->test.learned / belief->test.weight);
+        json_put_key(w, "log_loss_plain");
+        json_put_double(w, belief->test.plain / belief->test.weight);
+    }
+    put_weights(w, belief);
+    json_put_object_end(w);
+}
+
 enum status survey_story(const struct survey *survey, struct arena *arena, struct span *ret_story)
 {
     char text[STORY_BYTES], *copy;
@@ -96,6 +137,8 @@ enum status survey_story(const struct survey *survey, struct arena *arena, struc
     for (int i = 0; i < LEARN_SUBJECTS; i++)
         put_lesson(&w, &survey->lessons[i]);
     json_put_object_end(&w);
+    if (survey->noted)
+        put_learned(&w, survey);
     json_put_object_end(&w);
     copy = w.full ? NULL : arena_copy(arena, text, w.len);
     if (!copy)

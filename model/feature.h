@@ -1,4 +1,4 @@
-/* feature: what the learned layer (model/learner.h) looks at besides the warning signs: figures of
+/* feature: what the learned layer (model/belief.h) looks at besides the warning signs: figures of
  * a customer that P(buy) does not see, or that this population weighs otherwise than the model.
  *
  * In silence every one of them but SCALE is constant between steps whose times are known, so that

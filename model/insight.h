@@ -35,7 +35,7 @@ struct insight {
     double gg_p, gg_q, gg_gamma;
     double sbg_alpha, sbg_beta;
 
-    /* learned layer of P(buy) (model/learner.h): log-odds a unit of each feature, and of each
+    /* learned layer of P(buy) (model/belief.h): log-odds a unit of each feature, and of each
      * warning sign in place of the configuration's */
     bool learned;
     double feature_weight[FEATURE_COUNT];

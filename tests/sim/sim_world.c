@@ -462,6 +462,21 @@ struct sim_late *sim_late_new(struct sim *sim, int64_t at_ms)
 
 /* --- the population --- */
 
+/* The learned layer comes and goes, with other weights each time. */
+static void learn_weights(struct insight *next)
+{
+    const double part = 0.1 * (double)(next->version % 5);
+    next->learned = next->version % 3 != 0;
+    const double feature[FEATURE_COUNT] = {
+        [FEATURE_SCALE] = part - 0.3,   [FEATURE_LEVEL] = 0.5 - 4 * part,
+        [FEATURE_FREQUENCY] = 2 * part, [FEATURE_SILENCE] = 0.4 - 3 * part,
+        [FEATURE_SPEND] = part,         [FEATURE_ENGAGEMENT] = 3 * part};
+    for (int i = 0; i < FEATURE_COUNT; i++)
+        next->feature_weight[i] = next->learned ? feature[i] : 0;
+    for (int i = 0; i < WARNING_COUNT; i++)
+        next->warning_weight[i] = next->learned ? -part * (i + 1) : 0;
+}
+
 /* What the daemon's learner would make, and its offer; now and then two of them make the same
  * version at once. */
 static void learn(struct sim *sim)
@@ -480,6 +495,7 @@ static void learn(struct sim *sim)
     next.mbg_a = params->mbg_a;
     next.mbg_b = params->mbg_b;
     next.gap_ms = params->population_gap_ms / (1 + next.version % 2);
+    learn_weights(&next);
     MUST(insight_check(&next) == NULL);
     sim->offered = next;
     struct redis_memory_conn *conn = redis_memory_connect(sim->redis);

@@ -1,6 +1,6 @@
-/* learner: one Newton search along the one direction a lesson can move the weights in, and a
+/* belief: one Newton search along the one direction a lesson can move the weights in, and a
  * rank-one step of the covariance. */
-#include "model/learner.h"
+#include "model/belief.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -24,17 +24,17 @@ static double prior_variance(int i)
     return deviation * deviation;
 }
 
-void learner_init(struct learner *ret_learner, const double plain_warning[WARNING_COUNT])
+void belief_init(struct belief *ret_belief, const double plain_warning[WARNING_COUNT])
 {
-    struct learner learner = {.lessons = 0};
-    for (int i = 0; i < LEARNER_SIZE; i++) {
-        learner.covariance[i][i] = prior_variance(i);
+    struct belief belief = {.lessons = 0};
+    for (int i = 0; i < BELIEF_SIZE; i++) {
+        belief.covariance[i][i] = prior_variance(i);
         if (i >= FEATURE_COUNT) {
-            learner.plain_warning[i - FEATURE_COUNT] = plain_warning[i - FEATURE_COUNT];
-            learner.mean[i] = plain_warning[i - FEATURE_COUNT];
+            belief.plain_warning[i - FEATURE_COUNT] = plain_warning[i - FEATURE_COUNT];
+            belief.mean[i] = plain_warning[i - FEATURE_COUNT];
         }
     }
-    *ret_learner = learner;
+    *ret_belief = belief;
 }
 
 static double held(double value, double low, double high)
@@ -42,18 +42,18 @@ static double held(double value, double low, double high)
     return fmax(low, fmin(high, value));
 }
 
-void learner_weights(const struct learner *learner, struct learner_weights *ret_weights)
+void belief_weights(const struct belief *belief, struct belief_weights *ret_weights)
 {
     for (int i = 0; i < FEATURE_COUNT; i++) {
-        ret_weights->feature[i] = held(learner->mean[i], feature_weight_min((enum feature)i),
+        ret_weights->feature[i] = held(belief->mean[i], feature_weight_min((enum feature)i),
                                        feature_weight_max((enum feature)i));
     }
     for (int i = 0; i < WARNING_COUNT; i++) {
-        ret_weights->warning[i] = held(learner->mean[FEATURE_COUNT + i], WARNING_WEIGHT_MIN, 0);
+        ret_weights->warning[i] = held(belief->mean[FEATURE_COUNT + i], WARNING_WEIGHT_MIN, 0);
     }
 }
 
-double learner_logit(const struct learner_weights *weights, const struct lesson *lesson)
+double belief_logit(const struct belief_weights *weights, const struct lesson *lesson)
 {
     double logit = lesson->figure[FEATURE_SCALE];
     for (int i = 0; i < FEATURE_COUNT; i++) {
@@ -65,11 +65,11 @@ double learner_logit(const struct learner_weights *weights, const struct lesson 
     return logit;
 }
 
-double learner_plain_logit(const struct learner *learner, const struct lesson *lesson)
+double belief_plain_logit(const struct belief *belief, const struct lesson *lesson)
 {
     double logit = lesson->figure[FEATURE_SCALE];
     for (int i = 0; i < WARNING_COUNT; i++) {
-        logit += lesson->sign[i] ? learner->plain_warning[i] : 0;
+        logit += lesson->sign[i] ? belief->plain_warning[i] : 0;
     }
     return logit;
 }
@@ -83,35 +83,35 @@ static double loss_of(double logit, bool bought)
 
 /* --- testing --- */
 
-static void judge(struct learner *learner)
+static void judge(struct belief *belief)
 {
-    const struct learner_test *t = &learner->test;
+    const struct belief_test *t = &belief->test;
     const double mean = t->gain / t->weight;
     const double variance = fmax(0, t->gain_square / t->weight - mean * mean);
-    if (learner->better) {
-        learner->better = mean > 0;
+    if (belief->better) {
+        belief->better = mean > 0;
     } else {
-        learner->better = learner->lessons >= LEARNER_LESSONS_MIN && mean > 0 &&
-                          mean > STANDARD_ERRORS * sqrt(variance / t->weight);
+        belief->better = belief->lessons >= BELIEF_LESSONS_MIN && mean > 0 &&
+                         mean > STANDARD_ERRORS * sqrt(variance / t->weight);
     }
 }
 
-static void test(struct learner *learner, const struct lesson *lesson, bool bought)
+static void test(struct belief *belief, const struct lesson *lesson, bool bought)
 {
-    const double fade = 1 - 1.0 / LEARNER_MEMORY;
-    struct learner_test *t = &learner->test;
-    struct learner_weights weights;
-    learner_weights(learner, &weights);
-    const double plain = loss_of(learner_plain_logit(learner, lesson), bought);
-    const double learned = loss_of(learner_logit(&weights, lesson), bought);
+    const double fade = 1 - 1.0 / BELIEF_MEMORY;
+    struct belief_test *t = &belief->test;
+    struct belief_weights weights;
+    belief_weights(belief, &weights);
+    const double plain = loss_of(belief_plain_logit(belief, lesson), bought);
+    const double learned = loss_of(belief_logit(&weights, lesson), bought);
     const double gain = plain - learned;
-    *t = (struct learner_test){.weight = fade * t->weight + 1,
-                               .plain = fade * t->plain + plain,
-                               .learned = fade * t->learned + learned,
-                               .gain = fade * t->gain + gain,
-                               .gain_square = fade * t->gain_square + gain * gain};
-    learner->lessons++;
-    judge(learner);
+    *t = (struct belief_test){.weight = fade * t->weight + 1,
+                              .plain = fade * t->plain + plain,
+                              .learned = fade * t->learned + learned,
+                              .gain = fade * t->gain + gain,
+                              .gain_square = fade * t->gain_square + gain * gain};
+    belief->lessons++;
+    judge(belief);
 }
 
 /* --- learning --- */
@@ -139,18 +139,18 @@ static double rest_of(double at, double variance, double y)
     return logit;
 }
 
-static void learn(struct learner *learner, const struct lesson *lesson, bool bought)
+static void learn(struct belief *belief, const struct lesson *lesson, bool bought)
 {
-    double x[LEARNER_SIZE], cross[LEARNER_SIZE], at = lesson->figure[FEATURE_SCALE], variance = 0;
-    for (int i = 0; i < LEARNER_SIZE; i++) {
+    double x[BELIEF_SIZE], cross[BELIEF_SIZE], at = lesson->figure[FEATURE_SCALE], variance = 0;
+    for (int i = 0; i < BELIEF_SIZE; i++) {
         x[i] = i < FEATURE_COUNT ? feature_of((enum feature)i, lesson->figure[i])
                                  : lesson->sign[i - FEATURE_COUNT];
-        at += learner->mean[i] * x[i];
+        at += belief->mean[i] * x[i];
     }
-    for (int i = 0; i < LEARNER_SIZE; i++) {
+    for (int i = 0; i < BELIEF_SIZE; i++) {
         cross[i] = 0;
-        for (int j = 0; j < LEARNER_SIZE; j++) {
-            cross[i] += learner->covariance[i][j] * x[j];
+        for (int j = 0; j < BELIEF_SIZE; j++) {
+            cross[i] += belief->covariance[i][j] * x[j];
         }
         variance += x[i] * cross[i];
     }
@@ -158,13 +158,13 @@ static void learn(struct learner *learner, const struct lesson *lesson, bool bou
     const double logit = rest_of(at, variance, bought ? 1 : 0);
     const double p = 1 / (1 + exp(-logit));
     const double shrink = p * (1 - p) / (1 + p * (1 - p) * variance);
-    for (int i = 0; i < LEARNER_SIZE; i++) {
-        learner->mean[i] += cross[i] * ((bought ? 1 : 0) - p);
-        for (int j = 0; j < LEARNER_SIZE; j++) {
-            learner->covariance[i][j] -= cross[i] * cross[j] * shrink;
+    for (int i = 0; i < BELIEF_SIZE; i++) {
+        belief->mean[i] += cross[i] * ((bought ? 1 : 0) - p);
+        for (int j = 0; j < BELIEF_SIZE; j++) {
+            belief->covariance[i][j] -= cross[i] * cross[j] * shrink;
         }
-        if (learner->covariance[i][i] < prior_variance(i)) {
-            learner->covariance[i][i] += DRIFT;
+        if (belief->covariance[i][i] < prior_variance(i)) {
+            belief->covariance[i][i] += DRIFT;
         }
     }
 }
@@ -179,41 +179,41 @@ static bool usable(const struct lesson *lesson)
            lesson->figure[FEATURE_SILENCE] >= 0 && lesson->figure[FEATURE_ENGAGEMENT] >= 0;
 }
 
-void learner_take(struct learner *learner, const struct lesson *lesson, bool bought)
+void belief_take(struct belief *belief, const struct lesson *lesson, bool bought)
 {
     if (!usable(lesson)) {
         return;
     }
-    test(learner, lesson, bought);
-    learn(learner, lesson, bought);
+    test(belief, lesson, bought);
+    learn(belief, lesson, bought);
 }
 
 /* --- its invariants --- */
 
-const char *learner_check(const struct learner *learner)
+const char *belief_check(const struct belief *belief)
 {
-    const struct learner_test *t = &learner->test;
-    for (int i = 0; i < LEARNER_SIZE; i++) {
-        if (!isfinite(learner->mean[i])) {
+    const struct belief_test *t = &belief->test;
+    for (int i = 0; i < BELIEF_SIZE; i++) {
+        if (!isfinite(belief->mean[i])) {
             return "a weight is not finite";
         }
-        if (!(learner->covariance[i][i] > 0 &&
-              learner->covariance[i][i] <= prior_variance(i) + DRIFT)) {
+        if (!(belief->covariance[i][i] > 0 &&
+              belief->covariance[i][i] <= prior_variance(i) + DRIFT)) {
             return "a variance is out of range";
         }
         for (int j = 0; j < i; j++) {
-            if (!(learner->covariance[i][j] == learner->covariance[j][i])) {
+            if (!(belief->covariance[i][j] == belief->covariance[j][i])) {
                 return "the covariance is not symmetric";
             }
         }
     }
     for (int i = 0; i < WARNING_COUNT; i++) {
-        if (!(learner->plain_warning[i] >= WARNING_WEIGHT_MIN && learner->plain_warning[i] <= 0)) {
+        if (!(belief->plain_warning[i] >= WARNING_WEIGHT_MIN && belief->plain_warning[i] <= 0)) {
             return "a plain weight of a warning is out of range";
         }
     }
-    if (!(learner->lessons >= 0 && isfinite(learner->lessons) && t->weight >= 0 &&
-          t->weight <= LEARNER_MEMORY + 1 && isfinite(t->plain + t->learned + t->gain) &&
+    if (!(belief->lessons >= 0 && isfinite(belief->lessons) && t->weight >= 0 &&
+          t->weight <= BELIEF_MEMORY + 1 && isfinite(t->plain + t->learned + t->gain) &&
           t->gain_square >= 0 && isfinite(t->gain_square))) {
         return "its tests are out of range";
     }

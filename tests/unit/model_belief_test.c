@@ -1,4 +1,4 @@
-/* The learner against populations whose truth is known. */
+/* The belief against populations whose truth is known. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/learner.h"
+#include "model/belief.h"
 
 static const double plain[WARNING_COUNT] = {-0.6, -0.5, -1.0, -0.3, -0.4, -0.3};
 
@@ -41,34 +41,34 @@ static bool buys(double logit, uint32_t *seed)
 static void it_starts_as_the_model(void **state)
 {
     uint32_t seed = 1;
-    struct learner learner;
-    struct learner_weights weights;
+    struct belief belief;
+    struct belief_weights weights;
     (void)state;
-    learner_init(&learner, plain);
-    learner_weights(&learner, &weights);
-    assert_null(learner_check(&learner));
-    assert_false(learner.better);
+    belief_init(&belief, plain);
+    belief_weights(&belief, &weights);
+    assert_null(belief_check(&belief));
+    assert_false(belief.better);
     for (int i = 0; i < 100; i++) {
         const struct lesson lesson = lesson_at_random(&seed);
-        assert_true(learner_logit(&weights, &lesson) == learner_plain_logit(&learner, &lesson));
+        assert_true(belief_logit(&weights, &lesson) == belief_plain_logit(&belief, &lesson));
     }
 }
 
 static void every_lesson_is_a_test_before_it_is_learned(void **state)
 {
     uint32_t seed = 2;
-    struct learner learner;
+    struct belief belief;
     (void)state;
-    learner_init(&learner, plain);
+    belief_init(&belief, plain);
     const struct lesson lesson = lesson_at_random(&seed);
-    const double logit = learner_plain_logit(&learner, &lesson);
-    learner_take(&learner, &lesson, true);
-    assert_true(fabs(learner.test.plain - log1p(exp(-logit))) < 1e-15);
-    assert_true(learner.test.learned == learner.test.plain);
-    assert_true(learner.test.gain == 0);
-    struct learner_weights weights;
-    learner_weights(&learner, &weights);
-    assert_true(learner_logit(&weights, &lesson) > logit);
+    const double logit = belief_plain_logit(&belief, &lesson);
+    belief_take(&belief, &lesson, true);
+    assert_true(fabs(belief.test.plain - log1p(exp(-logit))) < 1e-15);
+    assert_true(belief.test.learned == belief.test.plain);
+    assert_true(belief.test.gain == 0);
+    struct belief_weights weights;
+    belief_weights(&belief, &weights);
+    assert_true(belief_logit(&weights, &lesson) > logit);
 }
 
 /* Complaints weigh thrice as much, payment trouble nothing, unsubscribing is a good sign, who
@@ -90,16 +90,16 @@ static double truth_of(const struct lesson *lesson)
 static void it_finds_the_weights_of_a_population(void **state)
 {
     uint32_t seed = 3;
-    struct learner learner;
-    struct learner_weights weights;
+    struct belief belief;
+    struct belief_weights weights;
     (void)state;
-    learner_init(&learner, plain);
+    belief_init(&belief, plain);
     for (int i = 0; i < 60000; i++) {
         const struct lesson lesson = lesson_at_random(&seed);
-        learner_take(&learner, &lesson, buys(truth_of(&lesson), &seed));
+        belief_take(&belief, &lesson, buys(truth_of(&lesson), &seed));
     }
-    assert_null(learner_check(&learner));
-    learner_weights(&learner, &weights);
+    assert_null(belief_check(&belief));
+    belief_weights(&belief, &weights);
     assert_true(fabs(weights.feature[FEATURE_SCALE] + 0.2) < 0.05);
     assert_true(fabs(weights.feature[FEATURE_LEVEL] + 0.5) < 0.15);
     assert_true(fabs(weights.feature[FEATURE_SPEND] - 1.5) < 0.2);
@@ -108,10 +108,10 @@ static void it_finds_the_weights_of_a_population(void **state)
     assert_true(fabs(weights.warning[WARNING_COMPLAINT_OPEN] + 3) < 0.25);
     assert_true(weights.warning[WARNING_PAYMENT] > -0.12);
     assert_true(weights.warning[WARNING_UNSUBSCRIBED] == 0);
-    assert_true(learner.better);
-    assert_true(learner.test.learned < learner.test.plain);
-    assert_true(fabs(learner.test.plain - learner.test.learned - learner.test.gain) <
-                1e-9 * learner.test.plain);
+    assert_true(belief.better);
+    assert_true(belief.test.learned < belief.test.plain);
+    assert_true(fabs(belief.test.plain - belief.test.learned - belief.test.gain) <
+                1e-9 * belief.test.plain);
 }
 
 /* Where the model is right there is nothing to gain, and next to nothing is lost. */
@@ -121,14 +121,14 @@ static void where_the_model_is_right_nothing_is_published(void **state)
     (void)state;
     for (uint32_t population = 1; population <= 20; population++) {
         uint32_t seed = population * 7919;
-        struct learner learner;
-        learner_init(&learner, plain);
+        struct belief belief;
+        belief_init(&belief, plain);
         for (int i = 0; i < 5000; i++) {
             const struct lesson lesson = lesson_at_random(&seed);
-            learner_take(&learner, &lesson, buys(learner_plain_logit(&learner, &lesson), &seed));
+            belief_take(&belief, &lesson, buys(belief_plain_logit(&belief, &lesson), &seed));
         }
-        better += learner.better;
-        assert_true(learner.test.gain / learner.test.weight > -0.02);
+        better += belief.better;
+        assert_true(belief.test.gain / belief.test.weight > -0.02);
     }
     assert_true(better <= 1);
 }
@@ -136,93 +136,93 @@ static void where_the_model_is_right_nothing_is_published(void **state)
 static void nothing_is_published_before_enough_tests(void **state)
 {
     uint32_t seed = 5;
-    struct learner learner;
+    struct belief belief;
     (void)state;
-    learner_init(&learner, plain);
-    for (int i = 1; i <= LEARNER_LESSONS_MIN; i++) {
+    belief_init(&belief, plain);
+    for (int i = 1; i <= BELIEF_LESSONS_MIN; i++) {
         const struct lesson lesson = lesson_at_random(&seed);
-        learner_take(&learner, &lesson, buys(truth_of(&lesson), &seed));
-        assert_true(i == LEARNER_LESSONS_MIN || !learner.better);
+        belief_take(&belief, &lesson, buys(truth_of(&lesson), &seed));
+        assert_true(i == BELIEF_LESSONS_MIN || !belief.better);
     }
-    assert_true(learner.better);
+    assert_true(belief.better);
 }
 
 static void it_is_withdrawn_when_its_tests_no_longer_beat_the_model(void **state)
 {
     uint32_t seed = 6;
-    struct learner learner;
+    struct belief belief;
     (void)state;
-    learner_init(&learner, plain);
+    belief_init(&belief, plain);
     for (int i = 0; i < 3000; i++) {
         const struct lesson lesson = lesson_at_random(&seed);
-        learner_take(&learner, &lesson, buys(learner_plain_logit(&learner, &lesson) - 2, &seed));
+        belief_take(&belief, &lesson, buys(belief_plain_logit(&belief, &lesson) - 2, &seed));
     }
-    assert_true(learner.better);
+    assert_true(belief.better);
     /* As if all of that had faded: from now on the model is right. */
-    learner.test = (struct learner_test){0};
+    belief.test = (struct belief_test){0};
     for (int i = 0; i < 100; i++) {
         const struct lesson lesson = lesson_at_random(&seed);
-        learner_take(&learner, &lesson, buys(learner_plain_logit(&learner, &lesson), &seed));
+        belief_take(&belief, &lesson, buys(belief_plain_logit(&belief, &lesson), &seed));
     }
-    assert_true(learner.test.gain < 0);
-    assert_false(learner.better);
+    assert_true(belief.test.gain < 0);
+    assert_false(belief.better);
 }
 
 static void what_is_not_finite_is_left_out(void **state)
 {
     uint32_t seed = 7;
-    struct learner learner, before;
+    struct belief belief, before;
     (void)state;
-    learner_init(&learner, plain);
-    before = learner;
+    belief_init(&belief, plain);
+    before = belief;
     for (int i = 0; i < FEATURE_COUNT; i++) {
         for (int k = 0; k < 3; k++) {
             struct lesson lesson = lesson_at_random(&seed);
             lesson.figure[i] = (double[]){NAN, INFINITY, -INFINITY}[k];
-            learner_take(&learner, &lesson, k == 1);
+            belief_take(&belief, &lesson, k == 1);
         }
     }
-    assert_memory_equal(&learner, &before, sizeof learner);
+    assert_memory_equal(&belief, &before, sizeof belief);
 }
 
 static void certainty_that_fails_moves_it_no_further_than_its_belief_allows(void **state)
 {
-    struct learner learner;
+    struct belief belief;
     (void)state;
-    learner_init(&learner, plain);
+    belief_init(&belief, plain);
     for (int i = 0; i < 1000; i++) {
         const struct lesson lesson = {.figure = {[FEATURE_SCALE] = i % 2 ? 35 : -35,
                                                  [FEATURE_LEVEL] = 1,
                                                  [FEATURE_FREQUENCY] = 1e5,
                                                  [FEATURE_SPEND] = 1e13}};
-        learner_take(&learner, &lesson, i % 2 == 0);
+        belief_take(&belief, &lesson, i % 2 == 0);
     }
-    assert_null(learner_check(&learner));
+    assert_null(belief_check(&belief));
 }
 
 static void damage_is_noticed(void **state)
 {
-    struct learner whole, learner;
+    struct belief whole, belief;
     (void)state;
-    learner_init(&whole, plain);
-    learner = whole;
-    learner.mean[2] = NAN;
-    assert_non_null(learner_check(&learner));
-    learner = whole;
-    learner.covariance[1][1] = 0;
-    assert_non_null(learner_check(&learner));
-    learner = whole;
-    learner.covariance[1][0] = 0.1;
-    assert_non_null(learner_check(&learner));
-    learner = whole;
-    learner.plain_warning[0] = 0.1;
-    assert_non_null(learner_check(&learner));
-    learner = whole;
-    learner.test.weight = -1;
-    assert_non_null(learner_check(&learner));
-    learner = whole;
-    learner.test.gain_square = INFINITY;
-    assert_non_null(learner_check(&learner));
+    belief_init(&whole, plain);
+    belief = whole;
+    belief.mean[2] = NAN;
+    assert_non_null(belief_check(&belief));
+    belief = whole;
+    belief.covariance[1][1] = 0;
+    assert_non_null(belief_check(&belief));
+    belief = whole;
+    belief.covariance[1][0] = 0.1;
+    assert_non_null(belief_check(&belief));
+    belief = whole;
+    belief.plain_warning[0] = 0.1;
+    assert_non_null(belief_check(&belief));
+    belief = whole;
+    belief.test.weight = -1;
+    assert_non_null(belief_check(&belief));
+    belief = whole;
+    belief.test.gain_square = INFINITY;
+    assert_non_null(belief_check(&belief));
 }
 
 int main(void)
