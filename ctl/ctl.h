@@ -32,6 +32,7 @@ int tail_command(int argc, char **argv);
 int export_command(int argc, char **argv);
 int status_command(int argc, char **argv);
 int insight_command(int argc, char **argv);
+int report_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
 int demo_command(int argc, char **argv);

@@ -18,6 +18,7 @@
 #include "ctl/kafka_client.h"
 #include "ctl/outgoing_of.h"
 #include "ctl/servers.h"
+#include "insight/census.h"
 #include "model/effect.h"
 
 enum { HEADERS = 32, SCRATCH_BYTES = 1 << 20, CHUNK = 100, LINES_A_SECOND = 6, PATH_BYTES = 512 };
@@ -28,6 +29,7 @@ struct demo {
     bool keep;
     char folder[PATH_BYTES], config_path[PATH_BYTES], address_path[PATH_BYTES],
         socket_path[PATH_BYTES];
+    char brokers[128];
     pid_t redis, service;
     struct servers servers;
     struct kafka_producer *producer;
@@ -39,8 +41,6 @@ struct demo {
     char silent[EVENT_CUSTOMER_BYTES_MAX +
                 1]; /* newest customer with a churn alert caused by silence */
     char silent_time[TEXT_TIME_BYTES];
-    int64_t stage_count[STAGE_COUNT], stage_value[STAGE_COUNT];
-    double stage_risk[STAGE_COUNT];
 };
 
 static void path_in(const struct demo *d, const char *name, char ret[PATH_BYTES])
@@ -83,7 +83,7 @@ static bool wait_path(pid_t child, const char *path)
 
 static int start_servers(struct demo *d)
 {
-    char log[PATH_BYTES], brokers[128] = "";
+    char log[PATH_BYTES];
     path_in(d, "redis.log", log);
     const char *redis[] = {
         "redis-server", "--port", "0", "--unixsocket", d->socket_path, "--dir",
@@ -100,13 +100,13 @@ static int start_servers(struct demo *d)
     if (d->service <= 0 || !wait_path(d->service, d->address_path))
         return ctl_fail(CTL_UNAVAILABLE, "demo: %s did not start; see %s", d->daemon, log);
     FILE *file = fopen(d->address_path, "r");
-    bool read = file && fgets(brokers, sizeof brokers, file);
+    bool read = file && fgets(d->brokers, sizeof d->brokers, file);
     if (file)
         fclose(file);
-    brokers[strcspn(brokers, "\n")] = '\0';
+    d->brokers[strcspn(d->brokers, "\n")] = '\0';
     if (!read)
         return ctl_fail(CTL_UNAVAILABLE, "demo: %s: %s", d->address_path, strerror(errno));
-    return servers_load(&d->servers, d->config_path, brokers, NULL);
+    return servers_load(&d->servers, d->config_path, d->brokers, NULL);
 }
 
 static void on_alert(struct demo *d, const struct record *record)
@@ -230,36 +230,75 @@ static int wait_applied(struct demo *d)
 }
 
 static enum status count_customer(void *self, int32_t partition, struct span id,
-                                  const struct customer *c)
+                                  const struct customer *customer)
 {
-    struct demo *d = self;
-    struct value value;
-    struct churn_risk risk;
-    int64_t at = servers_now(&d->servers, INT64_MIN, c->now_ms);
     (void)partition;
     (void)id;
-    value_at(c, at, &d->servers.config.params, &value);
-    churn_risk_at(c, at, &d->servers.config.params, &risk);
-    d->stage_count[c->stage]++;
-    d->stage_value[c->stage] += value.clv_minor;
-    d->stage_risk[c->stage] += risk.risk;
+    census_add(self, customer);
     return STATUS_OK;
+}
+
+static const char *made_on(const struct insight *insight)
+{
+    static char text[TEXT_TIME_BYTES];
+    text_time_format(insight->made_ms, text);
+    return text;
+}
+
+static double euro(int64_t minor, int64_t count)
+{
+    return (double)minor / 100 / (double)count;
+}
+
+static void print_stages(const struct census *census)
+{
+    printf("\n%-10s %10s %18s %12s\n", "stage", "customers", "mean 12-m value", "mean risk");
+    for (int s = STAGE_LEAD; s < STAGE_COUNT; s++) {
+        const struct census_group *g = &census->stage[s];
+        if (g->customers > 0)
+            printf("%-10s %10lld %14.2f EUR %10.0f %%\n", stage_label((enum stage)s),
+                   (long long)g->customers, euro(g->value_minor, g->customers),
+                   (double)g->risk_ppm / 1e4 / (double)g->customers);
+    }
+}
+
+static void print_tiers(const struct census *census, const struct params *params)
+{
+    printf("\n%-10s %10s %18s %18s %12s\n", "tier", "buyers", "mean 12-m value", "revenue, 90 days",
+           "mean risk");
+    for (int t = TIER_A; t <= TIER_D; t++) {
+        const struct census_group *g = &census->tier[t];
+        if (g->customers > 0)
+            printf("%-10s %10lld %14.2f EUR %14.2f EUR %10.0f %%\n", tier_label((enum tier)t),
+                   (long long)g->customers, euro(g->value_minor, g->customers),
+                   euro(g->recent_minor, g->customers),
+                   (double)g->risk_ppm / 1e4 / (double)g->customers);
+    }
+    printf("\nThe top 20 %% of the buyers hold %.0f %% of the value (Gini %.2f) and brought %.0f "
+           "%% of the revenue.\n"
+           "Tiers, and models fitted on these customers alone, by version %u of the insight, as of "
+           "%.10s.\n",
+           100 * spread_top_share(&census->value, 0.2), spread_gini(&census->value),
+           100 * spread_top_share(&census->revenue, 0.2), (unsigned)params->insight.version,
+           made_on(&params->insight));
 }
 
 static int print_summary(struct demo *d, double seconds)
 {
+    static struct census census;
     struct report report = {0};
-    if (servers_walk(&d->servers, count_customer, d, &report) != STATUS_OK)
+    struct walk_sight sight;
+    if (servers_partitions(&d->servers, &report) != STATUS_OK ||
+        servers_learn(&d->servers, &report) != STATUS_OK ||
+        walk_sight(&d->servers.redis, d->servers.config.app, d->servers.partitions, &sight,
+                   &report) != STATUS_OK)
         return ctl_fail_report(CTL_UNAVAILABLE, &report);
-    int64_t known = 0;
-    printf("\n%-10s %10s %18s %12s\n", "stage", "customers", "mean 12-m value", "mean risk");
-    for (int s = STAGE_LEAD; s < STAGE_COUNT; s++) {
-        int64_t n = d->stage_count[s];
-        known += n;
-        if (n > 0)
-            printf("%-10s %10lld %14.2f EUR %10.0f %%\n", stage_label((enum stage)s), (long long)n,
-                   (double)d->stage_value[s] / 100 / (double)n, 100 * d->stage_risk[s] / (double)n);
-    }
+    census_init(&census, sight.watermark_ms, &d->servers.config.params);
+    if (servers_walk(&d->servers, count_customer, &census, &report) != STATUS_OK)
+        return ctl_fail_report(CTL_UNAVAILABLE, &report);
+    int64_t known = census.all.customers;
+    print_stages(&census);
+    print_tiers(&census, &d->servers.config.params);
     printf("\n%-20s %10s\n", "alerts", "number");
     for (int kind = 0; kind < KIND_COUNT; kind++)
         if (d->by_kind[kind] > 0)

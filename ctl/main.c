@@ -12,6 +12,8 @@ static const struct ctl_command commands[] = {
     {"status", "partitions: delivered, applied, watermark, lag, customers", status_command},
     {"insight", "what was learned of the whole population: tiers, concentration, models",
      insight_command},
+    {"report", "the lifecycle report of all customers: a page with pictures, or JSON",
+     report_command},
     {"tail", "alerts as readable lines, or JSON", tail_command},
     {"import", "a CSV of past transactions becomes Order Completed events", import_command},
     {"backup", "the state of each partition at one position, to files", backup_command},

@@ -3,12 +3,16 @@ that is lost; a rebuild across insights; tiers that fall in silence.
 
     population.py WORKDIR
 """
+import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
+import xml.dom.minidom
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import models  # noqa: E402
@@ -116,6 +120,29 @@ def switched(world, version):
     return len({r["parameters"] for r in rows}) == 1 and rows[0]["parameters"] != version
 
 
+def check_report(world, made, values):
+    """The report's figures are those of the export; its page is whole and needs nothing from outside."""
+    report = json.loads(world.ctl("report", "--json", "--moves", "--at", made.isoformat()).stdout)
+    rows = world.export(made.isoformat())
+    check(report["all"]["customers"] == len(rows), f"{report['all']['customers']} customers in the report, {len(rows)} in the export")
+    for field, groups in (("stage", report["stages"]), ("tier", report["tiers"])):
+        for name, group in groups.items():
+            mine = [r for r in rows.values() if r[field] == name]
+            revenue = sum(Decimal(r["spend"]) for r in mine)
+            check(group["customers"] == len(mine), f"{field} {name}: {group['customers']} in the report, {len(mine)} in the export")
+            check(Decimal(group["revenue_minor"]) / 100 == revenue, f"{field} {name}: revenue {group['revenue_minor']}, not {revenue}")
+    check(abs(report["value"]["gini"] - models.gini(values.values())) < 2e-5, "the report's Gini is another")
+    told = sum(b'"stage_changed"' in m.value() and headers_of(m)["ce_type"].endswith("raised.v1") for m in world.alerts())
+    moves = sum(m["number"] for m in report["moves"])
+    check(moves == told, f"{moves} moves in the report, {told} told")
+    page = world.ctl("report", "--at", made.isoformat()).stdout
+    pictures = re.findall(r"<svg.*?</svg>", page, re.S)
+    for picture in pictures:
+        xml.dom.minidom.parseString(picture)
+    check(len(pictures) == 3 and page.endswith("</html>\n") and "http" not in page and "src=" not in page, "the page is not whole")
+    print(f"  report: {len(page)} bytes, {len(pictures)} pictures, {moves} moves between stages")
+
+
 def run(kafka, work):
     settings = {"insight": {"every": "0s", "look": "200ms", "buyers_min": 100}}
     with World(work, kafka, settings=settings) as w:
@@ -145,6 +172,7 @@ def run(kafka, work):
         made = datetime.fromtimestamp(int(insight["insight.made"][0]) / 1000, timezone.utc)
         one_each(w, made + timedelta(hours=2), 1)
         check_tiers(w.export(made.isoformat()), values)
+        check_report(w, made, values)
         initial = [m for m in w.alerts() if b'"tier_changed"' in m.value()]
         check(not initial, f"{len(initial)} told of a tier that is their first one")
 
