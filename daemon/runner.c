@@ -179,7 +179,7 @@ static bool run_worker(struct runner *runner, const struct runner_parts *parts,
 {
     struct worker_log log = {.self = runner, .line = on_worker_line};
     struct worker *worker = worker_open(parts->options, parts->source, parts->sink, parts->redis,
-                                        runner->clock, parts->cache, log);
+                                        parts->clock, parts->cache, log);
     int64_t began_ms = clock_mono_ms(&runner->clock);
     bool end = false, go_on = worker != NULL;
 

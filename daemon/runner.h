@@ -17,6 +17,7 @@ struct runner_parts {
     struct worker_redis_factory redis;
     const struct worker_options *options;
     struct cache *cache; /* empty */
+    struct clock clock;  /* of the worker: the system's but for tests */
 };
 
 /* Where the parts come from (main's wiring). Called in the runner's thread, one index each. */

@@ -14,11 +14,15 @@
 #include "config/secret.h"
 #include "daemon/customer_page.h"
 #include "daemon/log.h"
+#include "daemon/test_clock.h"
 #include "pipeline/kafka_sink.h"
 #include "pipeline/kafka_source.h"
 #include "state/proposal.h"
 #include "state/redis_client.h"
 #include "state/store.h"
+
+/* A clock that stood still for longer goes on from there, slowly. */
+#define TICKS_MADE_UP 60
 
 struct connection { /* of one partition */
     int32_t partition;
@@ -47,6 +51,7 @@ struct wiring {
     const char *brokers;
     bool embedded;
     uint64_t incarnation; /* random, of this process */
+    struct clock clock;   /* of the workers */
     struct decode_alias aliases[CONFIG_ALIASES_MAX];
     atomic_int partitions; /* of the input topic; 0 unknown */
     struct secret admin_token;
@@ -253,6 +258,7 @@ static void fill_worker(struct wired *wired)
                 .silence_min_ms = config->guards_silence_min_ms,
                 .silence_gaps = config->guards_silence_gaps,
                 .pace = config->guards_catch_up,
+                .elapsed_max_ms = TICKS_MADE_UP * config->batch_tick_ms,
                 .storm = config->guards_storm,
                 .storm_min = config->guards_storm_min,
                 .storm_factor = config->guards_storm_factor,
@@ -379,6 +385,7 @@ static enum status open_parts(void *self, int index, struct runner_parts *ret_pa
         .redis = {.self = wired, .connect = on_connect, .release = on_release},
         .options = &wired->options,
         .cache = wired->cache,
+        .clock = wiring->clock,
     };
     return STATUS_OK;
 }
@@ -578,6 +585,7 @@ enum status wiring_open(const struct config *config, const char *embedded_broker
 {
     struct wiring *wiring = calloc(1, sizeof *wiring);
     enum status status;
+    bool fast = false;
 
     MUST(wiring != NULL);
     wiring->workers = calloc((size_t)config->workers, sizeof *wiring->workers);
@@ -587,6 +595,11 @@ enum status wiring_open(const struct config *config, const char *embedded_broker
     wiring->brokers = embedded_brokers ? embedded_brokers : config->kafka_brokers;
     MUST(getrandom(&wiring->incarnation, sizeof wiring->incarnation, 0) ==
          sizeof wiring->incarnation);
+    wiring->clock = test_clock_from(getenv("LIFECYCLED_TEST_CLOCK"), &fast);
+    if (fast)
+        log_line(LOG_LEVEL_WARNING, "test-clock", -1,
+                 "LIFECYCLED_TEST_CLOCK is set: the workers' time is not the machine's. For tests "
+                 "only");
     status = fill(wiring, report);
     if (status != STATUS_OK) {
         wiring_close(wiring);

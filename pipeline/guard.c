@@ -10,9 +10,6 @@
 #define MEAN_UNIT   1000 /* of mean_milli */
 #define HOURS_MAX   1000 /* after so many empty hours the mean is 0 */
 #define DOUBLED_MAX 30   /* from then on a storm is let go */
-/* A tick catches up for no more than this: the time in which none was made (lag, a server away) is
- * not made up for at once. */
-#define ELAPSED_MAX_MS INT64_C(60000)
 
 void guard_init(struct guard *guard)
 {
@@ -124,8 +121,9 @@ int64_t guard_clock(struct guard *guard, const struct guard_options *options,
     bool was_silent = (log->held & STORE_HELD_SILENCE) != 0;
 
     MUST(guard->clock_ms != INT64_MIN);
-    if (elapsed_ms > ELAPSED_MAX_MS)
-        elapsed_ms = ELAPSED_MAX_MS;
+    /* The time in which no tick was made (lag, a server away) is not made up for at once. */
+    if (elapsed_ms > options->elapsed_max_ms)
+        elapsed_ms = options->elapsed_max_ms;
     guard->clock_at_ms = now.mono_ms;
     limit_ms = guard->clock_ms + elapsed_ms * options->pace;
     beyond_ms = options->silence && meta->customers > 0

@@ -25,6 +25,7 @@ struct guard_options {
     int64_t silence_min_ms; /* the shortest silence that says something */
     int64_t silence_gaps;   /* and how many mean gaps it has to be */
     int64_t pace;           /* W catches up by so much time in the same time */
+    int64_t elapsed_max_ms; /* of it one tick makes up for no more */
     int64_t storm_min;      /* alerts an hour of W that never are a storm */
     int64_t storm_factor;   /* and how many times the trailing mean */
     int64_t storm_slow_ms;

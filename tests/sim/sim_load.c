@@ -268,6 +268,7 @@ static void choose_guards(struct sim_load *load, uint64_t seed)
         .silence_min_ms = (1 + (int64_t)(mixed >> 50 & 7)) * TEXT_MS_PER_HOUR,
         .silence_gaps = 1 + (int64_t)(mixed >> 46 & 3),
         .pace = TEXT_MS_PER_HOUR / SIM_TICK_MS,
+        .elapsed_max_ms = 60 * SIM_TICK_MS,
         .storm_min = 1 + (int64_t)(mixed >> 42 & 3),
         .storm_factor = 1 + (int64_t)(mixed >> 40 & 3),
         .storm_slow_ms = 50 + (int64_t)(mixed >> 30 & 511),

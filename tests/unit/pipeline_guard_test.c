@@ -19,6 +19,7 @@ static const struct guard_options options = {.silence = true,
                                              .silence_min_ms = HOUR_MS,
                                              .silence_gaps = 20,
                                              .pace = 24,
+                                             .elapsed_max_ms = 60000,
                                              .storm_min = 100,
                                              .storm_factor = 5,
                                              .storm_slow_ms = HOUR_MS};

@@ -397,7 +397,8 @@ static void world_start(struct world *world, enum fold_clock clock)
         world->options.batch_arena_max = 16u << 20;
     }
     world->options.tick_interval_ms = 1000;
-    world->options.guard = (struct guard_options){.pace = 1000000, .storm_slow_ms = 3600000};
+    world->options.guard =
+        (struct guard_options){.pace = 1000000, .elapsed_max_ms = 60000, .storm_slow_ms = 3600000};
     world->options.lazy_commit_ms = 500;
     world->options.poll_ms = 100;
     world->cache = cache_open(1 << 20);
