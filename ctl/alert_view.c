@@ -108,7 +108,7 @@ void alert_view_print(const struct alert_view *v)
                  PART(v->band), v->band.len ? ")" : "");
     size_t len = text_decimal_format(v->clv_minor, currency_exponent(currency_find(v->currency)),
                                      value, sizeof value);
-    printf("%.*s  %-10.*s  %-17.*s %-26s %-9.*s risk %3.0f %%  value %9.*s %.*s  %s %.*s\n", 16,
+    printf("%.*s  %-10.*s  %-19.*s %-26s %-9.*s risk %3.0f %%  value %9.*s %.*s  %s %.*s\n", 16,
            v->time.len ? v->time.at : "", PART(v->customer), PART(v->kind), what, PART(v->to),
            100 * v->risk, (int)len, value, PART(v->currency), v->by_timer ? "silence" : "event  ",
            PART(v->action));
