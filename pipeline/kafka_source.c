@@ -24,6 +24,8 @@
 #define CONTROL_POLL_MAX   1024
 #define SEEK_MS            1000
 #define CLOSE_DRAIN        256
+#define POLL_BYTES_MAX     ((size_t)32 << 20) /* of records in one poll, and one more sample */
+#define POLL_SAMPLE        64
 #define PROBE_EVERY_MS     1000 /* while something seems wrong */
 #define PROBE_MS           300
 
@@ -286,16 +288,37 @@ static enum status take_message(struct kafka_source *source, rd_kafka_message_t 
     return STATUS_OK;
 }
 
+static size_t bytes_of(rd_kafka_message_t *const *messages, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += messages[i]->len + messages[i]->key_len;
+    return bytes;
+}
+
+/* What was taken does not count against librdkafka's queue any more, and large records would pile
+ * up here as well: so their bytes are bounded, by the mean of those already taken. */
 static size_t consume(struct kafka_source *source, int timeout_ms, size_t max)
 {
-    ssize_t first, more = 0;
+    ssize_t more = rd_kafka_consume_batch_queue(source->queue, timeout_ms, source->messages, 1);
+    size_t count = more > 0 ? 1 : 0, bytes = bytes_of(source->messages, count);
 
-    first = rd_kafka_consume_batch_queue(source->queue, timeout_ms, source->messages, 1);
-    if (first <= 0)
-        return 0;
-    if (max > 1 && source->change == SOURCE_NO_CHANGE)
-        more = rd_kafka_consume_batch_queue(source->queue, 0, source->messages + 1, max - 1);
-    return (size_t)first + (more > 0 ? (size_t)more : 0);
+    while (more > 0 && count < max && bytes < POLL_BYTES_MAX &&
+           source->change == SOURCE_NO_CHANGE) {
+        size_t want =
+            count < POLL_SAMPLE ? POLL_SAMPLE : (POLL_BYTES_MAX - bytes) / (bytes / count + 1) + 1;
+
+        want = want < max - count ? want : max - count;
+        more = rd_kafka_consume_batch_queue(source->queue, 0, source->messages + count, want);
+        if (more <= 0)
+            break;
+        bytes += bytes_of(source->messages + count, (size_t)more);
+        count += (size_t)more;
+        if ((size_t)more < want)
+            break;
+    }
+    return count;
 }
 
 /* librdkafka tells when a connection breaks, not when it is back, and it tells of connections that

@@ -260,9 +260,9 @@ void worker_stats(struct worker *worker, struct worker_stats *ret_stats)
 size_t worker_partitions(struct worker *worker, struct partition_status *ret_statuses, size_t cap)
 {
     pthread_mutex_lock(&worker->lock);
-    size_t count = worker->status_count < cap ? worker->status_count : cap;
+    size_t total = worker->status_count, count = total < cap ? total : cap;
     if (count > 0)
         memcpy(ret_statuses, worker->statuses, count * sizeof(*ret_statuses));
     pthread_mutex_unlock(&worker->lock);
-    return worker->status_count;
+    return total;
 }
