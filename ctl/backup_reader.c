@@ -233,7 +233,8 @@ enum status backup_reader_next(struct backup_reader *r, struct arena *arena,
         report_set(report, "memory", "no memory for a block of the backup");
         return STATUS_FULL;
     }
-    if (kind != BACKUP_BUCKETS || mp.fault || mp.at != mp.end)
+    /* without a bucket it would pass for the end */
+    if (kind != BACKUP_BUCKETS || mp.fault || mp.at != mp.end || count == 0)
         return damaged(mp.fault ? mp.fault : "a block is malformed", report);
     *ret_buckets = buckets;
     *ret_count = count;

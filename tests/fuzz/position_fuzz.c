@@ -7,7 +7,7 @@
 static void metadata_target(struct span text)
 {
     struct delivered delivered = {0}, again = {0};
-    char written[POSITION_METADATA_MAX];
+    char written[POSITION_METADATA_MAX], twice[POSITION_METADATA_MAX];
     size_t len;
 
     if (position_metadata_decode(text, &delivered) != STATUS_OK)
@@ -19,13 +19,15 @@ static void metadata_target(struct span text)
     MUST(delivered.watermark_ms == again.watermark_ms);
     MUST(strcmp(delivered.cfg, again.cfg) == 0);
     MUST(delivered.params_version == again.params_version);
+    MUST(position_metadata_encode(&again, twice) == len);
+    MUST(memcmp(written, twice, len) == 0);
 }
 
 static void control_target(struct span value)
 {
     struct control_record control, again;
     struct arena arena;
-    struct span written;
+    struct span written, twice;
     const char *why = NULL;
 
     if (control_decode(value, &control, &why) != STATUS_OK) {
@@ -40,6 +42,8 @@ static void control_target(struct span value)
     MUST(control.label == again.label);
     MUST(control.watermark_ms == again.watermark_ms);
     MUST(span_equal(control.params, again.params));
+    MUST(control_encode(&again, &arena, &twice) == STATUS_OK);
+    MUST(span_equal(written, twice));
     arena_fini(&arena);
 }
 

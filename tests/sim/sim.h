@@ -159,6 +159,7 @@ struct sim {
     uint64_t redis_epoch; /* counted up when every connection breaks */
     int64_t redis_down_ms, redis_refuse_ms, redis_loading_ms; /* until then */
     int64_t redis_torn_ms, redis_again_ms; /* of the second restart: after the first, when */
+    bool torn; /* half a transaction came back: what Redis holds has to be rebuilt */
     struct redis_memory_image *image;
     int64_t slow_markers_ms;
     int64_t

@@ -179,7 +179,7 @@ static void retention(struct sim *sim, const struct sim_fault *fault)
 {
     int32_t partition = (int32_t)(fault->choice % (uint32_t)sim->load.partitions);
     struct store_meta meta;
-    int64_t at = position_in_redis(sim, partition, &meta);
+    int64_t at = sim->torn ? -1 : position_in_redis(sim, partition, &meta);
     int64_t end = sim_kafka_stable(&sim->kafka, SIM_INPUT, partition);
     if (sim->rewritten[partition])
         return; /* it might take the one record that shows it: nobody could know */
@@ -255,6 +255,7 @@ static void restart_again(struct sim *sim)
     if (!redis_memory_restart(sim->redis))
         return;
     sim_trace(sim, NULL, "Redis restarts again: half of the torn transaction is there");
+    sim->torn = true;
     rolled_back(sim, true);
     trouble(sim, 0);
 }
@@ -810,6 +811,7 @@ bool sim_run(struct sim *sim)
     sim->next_item = 0;
     sim->next_item_ms = sim->load.count > 0 ? sim->load.items[0].after_ms : INT64_MAX;
     sim->redis_torn_ms = sim->redis_again_ms = sim->overlap_ms = 0;
+    sim->torn = false;
     sim->redis_down_ms = sim->redis_refuse_ms = sim->redis_loading_ms = sim->slow_markers_ms = 0;
     sim->incarnations = sim->tasks_used = 0;
     sim->calls = sim->happened = 0;
