@@ -6,10 +6,9 @@
 #include "base/must.h"
 #include "ctl/fit_print.h"
 
-static const char *title_of(const struct backtested *b, int contestant)
+static const char *title_of(const struct backtested *b, enum contestant contestant)
 {
-    return contestant == CONTEST_MODEL ? fit_title(b->fit.model)
-                                       : contest_title((enum contestant)contestant);
+    return contestant == CONTEST_MODEL ? fit_title(b->fit.model) : contest_title(contestant);
 }
 
 /* --- for people --- */
@@ -96,7 +95,7 @@ void backtest_print_text(const struct backtested *b, FILE *out)
         row_text(b, (enum contestant)c, out);
     fputc('\n', out);
     for (int c = CONTEST_MODEL + 1; c < CONTESTANTS; c++)
-        fprintf(out, "%s: %s\n", title_of(b, c), contest_what((enum contestant)c));
+        fprintf(out, "%s: %s\n", title_of(b, (enum contestant)c), contest_what((enum contestant)c));
     learned_text(b, out);
     calibration_text(b, out);
 }
@@ -292,6 +291,6 @@ void backtest_print_svg(const struct backtested *b, FILE *out)
     plot_axes(&plot);
     for (int c = 0; c < CONTESTANTS; c++)
         if (b->present[c] && colours[c])
-            plot_series(&plot, b->bins[c], title_of(b, c), colours[c], row++);
+            plot_series(&plot, b->bins[c], title_of(b, (enum contestant)c), colours[c], row++);
     fputs("</svg>\n", out);
 }
