@@ -27,6 +27,17 @@ static _Noreturn void options_wrong(const char *format, const char *name, const 
     exit(CTL_USAGE);
 }
 
+/* As JSON has it, or .5 as people write it. */
+static bool number_parse(const char *text, double *ret_value)
+{
+    char digits[64];
+    const bool bare = text[0] == '.' && text[1] >= '0' && text[1] <= '9';
+    const int len = snprintf(digits, sizeof digits, "%s%s", bare ? "0" : "", text);
+
+    return len > 0 && (size_t)len < sizeof digits &&
+           text_double_parse(span_of(digits), ret_value) == STATUS_OK;
+}
+
 static void option_set(const struct ctl_option *option, const char *text)
 {
     switch (option->type) {
@@ -42,7 +53,7 @@ static void option_set(const struct ctl_option *option, const char *text)
             options_wrong("needs a whole number, 0 or more, not", option->name, text);
         return;
     case CTL_NUMBER:
-        if (text_double_parse(span_of(text), option->value) != STATUS_OK)
+        if (!number_parse(text, option->value))
             options_wrong("needs a number, not", option->name, text);
         return;
     case CTL_TIME:

@@ -2,6 +2,7 @@
  * verdict says whether they may be used; only then are there lines to paste. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/must.h"
@@ -11,11 +12,46 @@
 #include "ctl/fit_print.h"
 #include "insight/estimate.h"
 
-static enum status fit_one(enum fit_model model, double unit_days, const struct cells *cells,
-                           struct fit_result *ret_result, struct report *report)
+/* Where a prior pulls to: the shipped defaults; of the models the daemon does not have, what they
+ * were published with (CDNOW). In days and major units. */
+static void prior_center(enum fit_model model, double ret_theta[FIT_PARAMS_MAX])
 {
-    const struct fit_problem problem = {
-        .model = model, .unit_days = unit_days, .cells = cells->cells, .count = cells->count};
+    static const double published[][FIT_PARAMS_MAX] = {
+        [FIT_BG] = {.243, 30.898, .793, 2.426}, [FIT_PARETO] = {.553, 74.046, .606, 81.683}};
+    struct params params;
+    params_default(&params);
+    const double mbg[] = {params.mbg_r, params.mbg_alpha, params.mbg_a, params.mbg_b};
+    const double gg[] = {params.gg_p, params.gg_q, params.gg_gamma, 1};
+    const double sbg[] = {params.sbg_alpha, params.sbg_beta, 1, 1};
+    const double *center = model == FIT_MBG   ? mbg
+                           : model == FIT_GG  ? gg
+                           : model == FIT_SBG ? sbg
+                                              : published[model];
+    memcpy(ret_theta, center, FIT_PARAMS_MAX * sizeof *ret_theta);
+}
+
+/* A deviation of 0 is none. */
+static struct fit_prior prior_of(enum fit_model model, double unit_days, double deviation)
+{
+    struct fit_prior prior = {.weight = deviation > 0 ? 1 / (deviation * deviation) : 0};
+    double theta[FIT_PARAMS_MAX];
+    prior_center(model, theta);
+    for (int i = 0; i < fit_params(model); i++)
+        prior.u[i] = log(theta[i] / (fit_is_time(model, i) ? unit_days : 1));
+    return prior;
+}
+
+static enum status fit_one(enum fit_model model, const struct fitted *fitted,
+                           const struct cells *cells, struct fit_result *ret_result,
+                           struct report *report)
+{
+    const double unit_days = model == FIT_GG || model == FIT_SBG ? 1 : fitted->unit_days;
+    const struct fit_prior prior = prior_of(model, unit_days, fitted->prior);
+    const struct fit_problem problem = {.model = model,
+                                        .unit_days = unit_days,
+                                        .cells = cells->cells,
+                                        .count = cells->count,
+                                        .prior = fitted->prior > 0 ? &prior : NULL};
     if (estimate_fit(&problem, ret_result) == STATUS_OK)
         return STATUS_OK;
     report_set(report, "fit", "no memory for %zu histories", cells->count);
@@ -36,10 +72,10 @@ static enum status fit_transactions(const struct transactions *in, struct fitted
     } else if (buyers &&
                cells_of_histories(buyers, count, fitted->unit_days, &histories) == STATUS_OK &&
                cells_of_spend(buyers, count, &spend) == STATUS_OK) {
-        status = fit_one(fitted->model, fitted->unit_days, &histories, &fitted->buying, report);
+        status = fit_one(fitted->model, fitted, &histories, &fitted->buying, report);
         fitted->has_spend = spend.count > 0;
         if (status == STATUS_OK && fitted->has_spend)
-            status = fit_one(FIT_GG, 1, &spend, &fitted->spend, report);
+            status = fit_one(FIT_GG, fitted, &spend, &fitted->spend, report);
     }
     cells_close(&histories);
     cells_close(&spend);
@@ -67,13 +103,14 @@ static enum status fit_cohort_file(const char *path, struct fitted *fitted, stru
     struct cells cells = {NULL, 0};
     enum status status = cells_of_survivors(path, &cells, report);
     if (status == STATUS_OK)
-        status = fit_one(FIT_SBG, 1, &cells, &fitted->buying, report);
+        status = fit_one(FIT_SBG, fitted, &cells, &fitted->buying, report);
     cells_close(&cells);
     return status;
 }
 
 int fit_command(int argc, char **argv)
 {
+    struct fitted fitted = {.prior = 0};
     const char *model = "mbg", *unit = "day";
     int64_t until_ms = INT64_MIN;
     bool skip_bad = false, json = false;
@@ -83,6 +120,9 @@ int fit_command(int argc, char **argv)
         {CTL_TEXT, "unit", "day|week", "of t_x, T and the parameters (default day)", &unit},
         {CTL_TEXT, "model", "NAME", "mbg (default; the daemon's), bg, pareto; sbg fits a cohort",
          &model},
+        {CTL_NUMBER, "prior", "DEVIATION",
+         "pull parameters to the shipped defaults: standard deviation of their ln (default: none)",
+         &fitted.prior},
         {CTL_FLAG, "skip-bad", NULL, "count bad rows and go on", &skip_bad},
         {CTL_FLAG, "json", NULL, "one JSON object", &json},
         {CTL_END, NULL, NULL, NULL, NULL},
@@ -91,8 +131,10 @@ int fit_command(int argc, char **argv)
                 "fit FILE.csv [OPTIONS]   (columns customer,date[,amount]; for --model sbg one "
                 "row a period: survivors)",
                 options, 1, 1);
-    struct fitted fitted = {.path = argv[0]};
     struct report report = {0};
+    fitted.path = argv[0];
+    if (!(fitted.prior >= 0))
+        return ctl_fail(CTL_USAGE, "fit: --prior is a standard deviation, above 0");
     if (!fit_unit_named(unit, &fitted.unit_days))
         return ctl_fail(CTL_USAGE, "fit: --unit is day or week, not '%s'", unit);
     if (!fit_model_named(model, true, &fitted.model))

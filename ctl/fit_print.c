@@ -51,8 +51,7 @@ static const char *prefix_of(enum fit_model model)
 
 static double setting_of(const struct fitted *fitted, const struct fit_result *result, int i)
 {
-    const bool time = result->model == FIT_MBG && i == 1;
-    return result->theta[i] * (time ? fitted->unit_days : 1);
+    return result->theta[i] * (fit_is_time(result->model, i) ? fitted->unit_days : 1);
 }
 
 static bool usable(const struct fit_result *result)
@@ -114,6 +113,8 @@ void fit_print_text(const struct fitted *fitted, FILE *out)
     if (buying->model != FIT_SBG)
         fprintf(out, ", %s to %s, unit %s", fit_print_day(fitted->first_day, from),
                 fit_print_day(fitted->until_day, until), fitted->unit_days == 1 ? "day" : "week");
+    if (fitted->prior > 0)
+        fprintf(out, ", prior of deviation %g around the defaults", fitted->prior);
     if (fitted->bad > 0)
         fprintf(out, "; %lld bad rows skipped", (long long)fitted->bad);
     fputc('\n', out);
@@ -190,6 +191,10 @@ void fit_print_json(const struct fitted *fitted, FILE *out)
     json_writer_init(&json, buffer, sizeof buffer);
     json_put_object(&json);
     fit_print_result(&fitted->buying, &json);
+    if (fitted->prior > 0) {
+        json_put_key(&json, "prior_deviation");
+        json_put_double(&json, fitted->prior);
+    }
     if (fitted->model != FIT_SBG) {
         json_put_key(&json, "unit");
         json_put_text(&json, fitted->unit_days == 1 ? "day" : "week");

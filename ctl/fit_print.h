@@ -13,6 +13,7 @@ struct fitted {
     const char *path;
     enum fit_model model; /* FIT_SBG: `buying` is a cohort's, and nothing below it is set */
     double unit_days;
+    double prior; /* standard deviation around the defaults, of ln θ; 0: none */
     struct fit_result buying;
     bool has_spend;
     struct fit_result spend; /* Gamma-Gamma */

@@ -56,6 +56,7 @@ enum status estimate_fit(const struct fit_problem *problem, struct fit_result *r
     if (problem->model == FIT_MBG || problem->model == FIT_BG || problem->model == FIT_PARETO) {
         struct fit_problem without = *problem;
         without.model = FIT_NBD;
+        without.prior = NULL;
         if (best_of_starts(&without, 0, &nbd) != STATUS_OK)
             return STATUS_FATAL;
     }

@@ -68,6 +68,12 @@ const char *fit_param(enum fit_model model, int i)
     return rows[model].param[i];
 }
 
+bool fit_is_time(enum fit_model model, int i)
+{
+    const bool buying = model != FIT_GG && model != FIT_SBG;
+    return buying && (i == 1 || (model == FIT_PARETO && i == 3));
+}
+
 const char *fit_verdict_name(enum fit_verdict verdict)
 {
     return verdicts[verdict][0];
@@ -92,8 +98,7 @@ struct range {
 static struct range range_of(const struct fit_problem *problem, int i)
 {
     const enum fit_model model = problem->model;
-    const bool buying = model != FIT_GG && model != FIT_SBG;
-    if (buying && (i == 1 || (model == FIT_PARETO && i == 3))) {
+    if (fit_is_time(model, i)) {
         return (struct range){log(TIME_DAYS_MIN / problem->unit_days),
                               log(TIME_DAYS_MAX / problem->unit_days)};
     }
@@ -102,6 +107,17 @@ static struct range range_of(const struct fit_problem *problem, int i)
     }
     return (struct range){log(model == FIT_GG && i == 1 ? MEAN_SHAPE_MIN : SHAPE_MIN),
                           log(SHAPE_MAX)};
+}
+
+/* What the prior adds to the summed ln L. */
+static double opinion_of(const struct fit_problem *problem, const double u[])
+{
+    double sum = 0;
+    for (int i = 0; problem->prior != NULL && i < fit_params(problem->model); i++) {
+        const double off = u[i] - problem->prior->u[i];
+        sum -= problem->prior->weight / 2 * off * off;
+    }
+    return sum;
 }
 
 double fit_loglik(const struct fit_problem *problem, const double u[], double ret_gradient[])
@@ -128,12 +144,10 @@ double fit_loglik(const struct fit_problem *problem, const double u[], double re
         loglik -= customers * WALL * outside[i] * outside[i];
         ret_gradient[i] = (reached ? sum[i] * theta[i] : 0) - 2 * customers * WALL * outside[i];
         if (problem->prior != NULL) {
-            const double off = u[i] - problem->prior->u[i];
-            loglik -= problem->prior->weight / 2 * off * off;
-            ret_gradient[i] -= problem->prior->weight * off;
+            ret_gradient[i] -= problem->prior->weight * (u[i] - problem->prior->u[i]);
         }
     }
-    return loglik;
+    return loglik + opinion_of(problem, u);
 }
 
 /* --- starts --- */
@@ -264,7 +278,7 @@ void fit_judge(const struct fit_problem *problem, const double u[], double logli
     double gradient[FIT_PARAMS_MAX], diagonal[FIT_PARAMS_MAX], steepest = 0;
     double curvature[FIT_PARAMS_MAX][FIT_PARAMS_MAX];
     struct fit_result result = {.model = model,
-                                .loglik = fit_loglik(problem, u, gradient),
+                                .loglik = fit_loglik(problem, u, gradient) - opinion_of(problem, u),
                                 .loglik_nbd = dropout ? loglik_nbd : 0,
                                 .customers = m.customers,
                                 .repeaters = model == FIT_SBG ? m.lost : m.repeaters};

@@ -32,6 +32,7 @@ const char *fit_name(enum fit_model model);  /* "mbg" */
 const char *fit_title(enum fit_model model); /* "MBG/NBD" */
 int fit_params(enum fit_model model);
 const char *fit_param(enum fit_model model, int i); /* "alpha" */
+bool fit_is_time(enum fit_model model, int i);      /* in units of time */
 
 /* `count` customers with one history. Buying models read h. Gamma-Gamma reads h.x, the number of
  * amounts, and their mean. sBG reads h.x, the renewals made, and whether the next was not. */
@@ -100,7 +101,8 @@ struct fit_result {
     enum fit_model model;
     double theta[FIT_PARAMS_MAX];
     double error[FIT_PARAMS_MAX]; /* standard errors; 0 when the Hessian gives none */
-    double loglik, loglik_nbd;    /* the latter for buying models with dropout, else 0 */
+    double loglik, loglik_nbd;    /* without the prior; the latter for buying models with dropout,
+                                     else 0 */
     double customers, repeaters;
     enum fit_verdict verdict;
 };

@@ -324,6 +324,25 @@ class Fit(unittest.TestCase):
         self.assertLess(abs(week["parameters"]["alpha"] * 7 / day["parameters"]["alpha"] - 1), 1e-4)
         self.assertLess(abs(week["configuration"]["mbg_alpha"] / day["configuration"]["mbg_alpha"] - 1), 1e-4)
 
+    def test_a_prior_pulls_to_the_defaults(self):
+        text = simulated(1500, 3, 0.8, 60.0, 0.9, 2.0, 700)
+        free = json.loads(ctl("fit", "-", "--json", text=text))
+        before = free["parameters"]["r"]
+        for deviation in (10, 0.5, 0.05, 0.002):
+            told = json.loads(ctl("fit", "-", "--json", "--prior", repr(deviation), text=text))
+            self.assertEqual(told["prior_deviation"], deviation)
+            self.assertLessEqual(told["loglik"], free["loglik"] + 1e-6)  # told without the prior
+            self.assertLessEqual(told["parameters"]["r"], before + 1e-4)
+            before = told["parameters"]["r"]
+        for name, default in (("r", 0.525), ("alpha", 43.281), ("a", 0.891), ("b", 1.614)):
+            self.assertLess(abs(told["parameters"][name] / default - 1), 0.02)
+        week = json.loads(ctl("fit", "-", "--json", "--unit", "week", "--prior", "0.002", text=text))
+        self.assertLess(abs(week["parameters"]["alpha"] * 7 / 43.281 - 1), 0.02)
+        cohort = "".join(f"{n}\n" for n in (1000, 869, 743, 653, 593, 551, 517, 491))
+        told = json.loads(ctl("fit", "-", "--model", "sbg", "--prior", "0.001", "--json", text=cohort))
+        self.assertLess(abs(told["parameters"]["alpha"] / 0.704 - 1), 0.01)
+        self.assertIn("--prior", ctl("fit", "-", "--prior", "-1", text=text, code=64))
+
     def test_too_few_repeat_buyers_are_refused(self):
         rows = "".join(f"c{i},2025-01-0{1 + i % 9},5\nc{i},2025-03-{10 + i % 9},5\n" for i in range(99))
         out = json.loads(subprocess.run([BIN, "fit", "-", "--json"], input=rows, capture_output=True, text=True).stdout)

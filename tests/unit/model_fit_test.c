@@ -58,9 +58,15 @@ static void check_gradient(const char *name, const struct fit_problem *problem, 
 
 static void test_the_gradient_is_that_of_the_likelihood(void **state)
 {
+    static const struct fit_prior prior = {{-0.64, 3.77, -0.11, 0.48}, 4};
     static const struct fit_problem problems[] = {
-        PROBLEM(FIT_MBG, buyers), PROBLEM(FIT_BG, buyers),   PROBLEM(FIT_PARETO, buyers),
-        PROBLEM(FIT_NBD, buyers), PROBLEM(FIT_GG, spenders), PROBLEM(FIT_SBG, high_end),
+        {FIT_MBG, 1, buyers, COUNT(buyers), &prior},
+        PROBLEM(FIT_MBG, buyers),
+        PROBLEM(FIT_BG, buyers),
+        PROBLEM(FIT_PARETO, buyers),
+        PROBLEM(FIT_NBD, buyers),
+        PROBLEM(FIT_GG, spenders),
+        PROBLEM(FIT_SBG, high_end),
     };
     static const struct {
         const char *name;
