@@ -81,6 +81,42 @@ static void print_models(struct json_reader *r)
     }
 }
 
+static double read_number(struct json_reader *r)
+{
+    double value = 0;
+    if (text_double_parse(json_read_number(r), &value) != STATUS_OK)
+        json_fault(r, "a number is none");
+    return value;
+}
+
+static void print_learned(struct json_reader *r)
+{
+    bool in_force = false;
+    double lessons = 0, notes = 0, loss = 0, plain = 0;
+    struct span key;
+    json_object_begin(r);
+    while (json_object_next(r, &key)) {
+        if (span_is(key, "in_force"))
+            in_force = json_read_bool(r);
+        else if (span_is(key, "lessons"))
+            lessons = read_number(r);
+        else if (span_is(key, "notes"))
+            notes = read_number(r);
+        else if (span_is(key, "log_loss"))
+            loss = read_number(r);
+        else if (span_is(key, "log_loss_plain"))
+            plain = read_number(r);
+        else
+            json_skip(r);
+    }
+    if (r->fault)
+        return;
+    printf("  learned      %s: %.0f lessons", in_force ? "in force" : "not in force", lessons);
+    if (lessons > 0)
+        printf(", log loss of P(buy) %.4f, the model alone %.4f", loss, plain);
+    printf("; %.0f customers noted\n", notes);
+}
+
 /* Also a survey that could not be made tells why. */
 static void print_story(struct span story, struct arena *scratch)
 {
@@ -91,6 +127,8 @@ static void print_story(struct span story, struct arena *scratch)
     while (json_object_next(&r, &key)) {
         if (span_is(key, "models")) {
             print_models(&r);
+        } else if (span_is(key, "learned")) {
+            print_learned(&r);
         } else if (span_is(key, "text")) {
             struct span text = json_read_string(&r);
             printf("  last survey  not made: %.*s\n", (int)text.len, text.at ? text.at : "");

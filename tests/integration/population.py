@@ -97,6 +97,17 @@ def check_tiers(rows, values):
     print("  tiers " + ", ".join(f"{t} {100 * s:.1f} %" for t, s in shares.items()) + f"; {clear} checked one by one")
 
 
+def check_learned(world, client, insight):
+    """Nobody noted at the first survey bought in the half year since: the learned layer has seen that, and is in force."""
+    learned = json.loads(client.hget(KEY, "story"))["learned"]
+    check(learned["in_force"] and learned["lessons"] >= 1000, f"the learned layer: {learned}")
+    check(learned["log_loss"] < learned["log_loss_plain"], f"it does worse than the model: {learned}")
+    check(numbers(insight, "insight.features") == list(learned["weights"].values())[:6], "other weights than the story's")
+    check(client.exists("{test:notes}"), "no notes are kept")
+    check("learned      in force" in world.ctl("insight").stdout, "lifecyclectl insight does not tell of it")
+    print(f"  learned layer: {learned['lessons']:.0f} lessons, log loss {learned['log_loss']:.3f}, alone {learned['log_loss_plain']:.3f}")
+
+
 def one_each(world, when, number):
     """An event for every partition moves its watermark there; prospects, so that nobody's value changes."""
     world.publish([(f"mover{i}", {"type": "track", "event": "Lead Created", "messageId": f"mover{i}-{number}", "userId": f"mover{i}",
@@ -194,6 +205,7 @@ def run(kafka, work):
         # 5. a second one, then everything again from nothing
         w.ctl("insight", "--now", "--wait", "120s")
         check(insight_of(client)["insight.version"] == ["2"], "no second version")
+        check_learned(w, client, insight_of(client))
         wait_for("every partition to take it over", 60, lambda: switched(w, fingerprint))
         one_each(w, made + timedelta(days=201), 3)
         newest, state, alerts = insight_of(client), records(client), alert_identity(w.alerts())
