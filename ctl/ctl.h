@@ -35,6 +35,8 @@ int insight_command(int argc, char **argv);
 int report_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
+int plan_command(int argc, char **argv);
+int erase_command(int argc, char **argv);
 int demo_command(int argc, char **argv);
 int fit_command(int argc, char **argv);
 int score_command(int argc, char **argv);

@@ -168,6 +168,11 @@ static void explain_text(struct span id, const struct customer *c, int64_t at_ms
 static int explain_found(struct servers *servers, struct span id, struct customer *customer,
                          int64_t at_ms, bool json)
 {
+    struct span into = customer_into(customer);
+    if (customer_is_redirect(customer))
+        return ctl_fail(CTL_DATA,
+                        "explain: %.*s has become another customer: lifecyclectl explain %.*s",
+                        (int)id.len, id.at, (int)into.len, into.at);
     const struct params *params = &servers->config.params;
     struct outlook_step steps[STEPS_MAX];
     struct effects scratch = {.cap = EFFECTS_PER_STEP_MAX,
