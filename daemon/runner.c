@@ -151,6 +151,14 @@ static bool step(struct runner *runner, struct worker *worker, bool *ret_end)
         nap(runner, GONE_NAP_MS);
         return true;
     case STATUS_FENCED:
+        if (!runner->ports.rival(runner->ports.self, runner->index)) {
+            report_set(&report, "group-rejoin",
+                       "the group fenced us, and no other process has our name: it met an old "
+                       "request of our own; joining anew");
+            log_report(LOG_LEVEL_WARNING, &report);
+            set_state(runner, RUNNER_WAITING, &report);
+            return false;
+        }
         log_report(LOG_LEVEL_ERROR, &report);
         set_state(runner, RUNNER_FENCED, &report);
         *ret_end = true;

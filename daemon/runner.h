@@ -29,6 +29,9 @@ struct runner_ports {
     void (*close)(void *self, int index, int timeout_ms);
     /* Read the secrets again; true: the ports must be opened again for them to take effect. */
     bool (*reload)(void *self, int index);
+    /* The worker was fenced: did another process of its name take over? false: it may open again.
+     */
+    bool (*rival)(void *self, int index);
 };
 
 enum runner_state {

@@ -19,6 +19,7 @@
 #include "pipeline/kafka_source.h"
 #include "state/proposal.h"
 #include "state/redis_client.h"
+#include "state/roster.h"
 #include "state/store.h"
 
 /* A clock that stood still for longer goes on from there, slowly. */
@@ -44,6 +45,7 @@ struct wired {
     struct connection connections[SOURCE_PARTITIONS_MAX];
     size_t connection_count;
     unsigned opened; /* how often: part of the token */
+    bool signed_in;  /* in the roster */
 };
 
 struct wiring {
@@ -52,6 +54,7 @@ struct wiring {
     bool embedded;
     uint64_t incarnation; /* random, of this process */
     struct clock clock;   /* of the workers */
+    char process[17];     /* the same as text */
     struct decode_alias aliases[CONFIG_ALIASES_MAX];
     atomic_int partitions; /* of the input topic; 0 unknown */
     struct secret admin_token;
@@ -351,6 +354,48 @@ static enum status open_kafka(struct wired *wired, struct report *report)
     return STATUS_OK;
 }
 
+/* --- who answers to our name --- */
+
+/* Before joining the group, once a process: a restart of the worker is no newcomer. */
+static enum status sign(struct wired *wired, struct report *report)
+{
+    struct redis_client *client = NULL;
+    enum status status;
+
+    if (wired->signed_in)
+        return STATUS_OK;
+    status = redis_client_open(&wired->redis, &client, report);
+    if (status == STATUS_OK) {
+        struct redis redis = redis_client_port(client);
+
+        status = roster_sign(&redis, wired->wiring->config->app, wired->instance,
+                             wired->wiring->process, report);
+    }
+    redis_client_close(client);
+    wired->signed_in = status == STATUS_OK;
+    return status;
+}
+
+/* Redis away: then nobody can work, and a rival would have been seen had it come before. */
+static bool is_rival(void *self, int index)
+{
+    struct wiring *wiring = self;
+    struct wired *wired = &wiring->workers[index];
+    struct redis_client *client = NULL;
+    struct report report = {0};
+    bool rival = false;
+
+    if (redis_client_open(&wired->redis, &client, &report) == STATUS_OK) {
+        struct redis redis = redis_client_port(client);
+
+        if (roster_look(&redis, wiring->config->app, wired->instance, wiring->process, &rival,
+                        &report) != STATUS_OK)
+            log_report(LOG_LEVEL_WARNING, &report);
+    }
+    redis_client_close(client);
+    return rival;
+}
+
 static enum status open_parts(void *self, int index, struct runner_parts *ret_parts,
                               struct report *report)
 {
@@ -363,6 +408,8 @@ static enum status open_parts(void *self, int index, struct runner_parts *ret_pa
         status = read_redis_password(wired, report);
     if (status == STATUS_OK)
         status = read_erasure_key(wired, report);
+    if (status == STATUS_OK)
+        status = sign(wired, report);
     if (status == STATUS_OK)
         status = open_kafka(wired, report);
     if (status == STATUS_OK) {
@@ -406,8 +453,11 @@ static bool reload_parts(void *self, int index)
 
 struct runner_ports wiring_ports(struct wiring *wiring)
 {
-    return (struct runner_ports){
-        .self = wiring, .open = open_parts, .close = close_parts, .reload = reload_parts};
+    return (struct runner_ports){.self = wiring,
+                                 .open = open_parts,
+                                 .close = close_parts,
+                                 .reload = reload_parts,
+                                 .rival = is_rival};
 }
 
 /* --- the admin's own view of Redis --- */
@@ -600,6 +650,8 @@ enum status wiring_open(const struct config *config, const char *embedded_broker
         log_line(LOG_LEVEL_WARNING, "test-clock", -1,
                  "LIFECYCLED_TEST_CLOCK is set: the workers' time is not the machine's. For tests "
                  "only");
+    (void)snprintf(wiring->process, sizeof wiring->process, "%016llx",
+                   (unsigned long long)wiring->incarnation);
     status = fill(wiring, report);
     if (status != STATUS_OK) {
         wiring_close(wiring);

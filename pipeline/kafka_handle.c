@@ -7,6 +7,8 @@
 #include <syslog.h>
 #include <time.h>
 
+#define REFUSAL_KEPT_MS                                                                            \
+    60000 /* twice the time for which librdkafka keeps quiet about a repeated error */
 #define REFUSAL_FIRST_MS 5000
 
 static struct kafka_handle *handle_of(const rd_kafka_t *rk)
@@ -56,7 +58,7 @@ static void refuse(struct kafka_handle *handle, bool first, const char *why)
 void kafka_handle_refusal(struct kafka_handle *handle, struct report *report)
 {
     (void)pthread_mutex_lock(&refusal_lock);
-    if (handle->refusal.code[0] && now_ms() - handle->refusal_ms < KAFKA_GROUP_TROUBLE_MS)
+    if (handle->refusal.code[0] && now_ms() - handle->refusal_ms < REFUSAL_KEPT_MS)
         report_set(report, handle->refusal.code, "%s", handle->refusal.text);
     (void)pthread_mutex_unlock(&refusal_lock);
 }
@@ -131,8 +133,6 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
      */
     if (strstr(reason, "TxnCoordinator"))
         handle->coordinator_lost++;
-    if (strstr(reason, "GroupCoordinator"))
-        handle->group_trouble_until_ms = now_ms() + KAFKA_GROUP_TROUBLE_MS;
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
         err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         handle->topic_gone = true;
@@ -160,7 +160,6 @@ enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_op
 
     handle->options = options;
     handle->coordinator_lost = 0;
-    handle->group_trouble_until_ms = 0;
     handle->problem.code[0] = handle->refusal.code[0] = '\0';
     status = kafka_conf_new(options, role, &conf, report);
     if (status != STATUS_OK)
@@ -191,12 +190,6 @@ enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report 
 
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return STATUS_OK;
-    if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && now_ms() < handle->group_trouble_until_ms) {
-        report_set(report, "group-rejoin",
-                   "the group took our own second attempt to join for another process's, after "
-                   "trouble with Kafka; joining anew");
-        return STATUS_FATAL;
-    }
     if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
         report_set(report, "instance-fenced",
                    "another process with the instance name \"%s\" joined group \"%s\"; this one "
@@ -208,14 +201,6 @@ enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report 
     report_set(report, "kafka-fatal", "Kafka client is dead: %s (%s); making a new one", why,
                rd_kafka_err2name(err));
     return STATUS_FATAL;
-}
-
-void kafka_handle_joined(struct kafka_handle *handle)
-{
-    int64_t until_ms = now_ms() + KAFKA_GROUP_JOINED_MS;
-
-    if (handle->group_trouble_until_ms > until_ms)
-        handle->group_trouble_until_ms = until_ms;
 }
 
 void kafka_handle_problem(struct kafka_handle *handle, struct report *report)

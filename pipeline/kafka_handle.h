@@ -9,10 +9,6 @@
 
 #include "pipeline/kafka_conf.h"
 
-#define KAFKA_GROUP_JOINED_MS 10000 /* after joining: a late request may still be executed */
-#define KAFKA_GROUP_TROUBLE_MS                                                                     \
-    60000 /* twice the time for which librdkafka keeps quiet about a repeated error */
-
 struct kafka_handle {
     rd_kafka_t *rk; /* NULL: closed */
     const struct kafka_options *options;
@@ -24,8 +20,6 @@ struct kafka_handle {
     int64_t refusal_ms;    /* mono: when */
     unsigned
         coordinator_lost; /* disconnects of the transaction coordinator since kafka_handle_open */
-    int64_t
-        group_trouble_until_ms; /* mono: until then being fenced may be our own doing; 0 never */
     bool abandoned; /* a client would not end: its threads may still call back, so never free this
                        memory */
 };
@@ -37,13 +31,11 @@ enum status kafka_handle_open(struct kafka_handle *handle, const struct kafka_op
                               struct report *report) LC_CHECKED;
 /* STATUS_OK, or FENCED / FATAL with words when the client is dead.
  *
- * A static member can fence itself: its JoinGroup times out on a stalled broker, it sends another,
- * and the broker then executes both (seen with Kafka 4.1 stopped for 14 s). So being fenced within
- * KAFKA_GROUP_TROUBLE_MS of trouble with the coordinator is FATAL: join anew. Should there be
- * another process of our name after all, that fences it, and one of the two remains. */
+ * FENCED says that another member of our instance name joined. That can be ourselves: a JoinGroup
+ * times out on a stalled or moving coordinator, librdkafka sends another, the broker executes both
+ * (seen with Kafka 4.1). Who it is only a third place can tell (state/roster.h); the group's own
+ * description of a member keeps the client id of the one before. */
 enum status kafka_handle_fatal(const struct kafka_handle *handle, struct report *report) LC_CHECKED;
-/* The group took us in. */
-void kafka_handle_joined(struct kafka_handle *handle);
 /* Move the last problem into report, if there is one. */
 void kafka_handle_problem(struct kafka_handle *handle, struct report *report);
 /* When a broker refused us lately, or we its certificate, those words instead of those in report: a

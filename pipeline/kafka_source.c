@@ -119,7 +119,6 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     }
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         source->change = SOURCE_ASSIGNED;
-        kafka_handle_joined(&source->group);
     } else {
         source->change = rd_kafka_assignment_lost(rk) ? SOURCE_LOST : SOURCE_REVOKED;
     }

@@ -137,13 +137,14 @@ def legs_of(faults, options):
         for fault in faults:
             grounds.setdefault(fault.ground if fault.ground != "alone" else fault.name, []).append(fault)
         return list(grounds.values())
+    left = {f.name: options.count or f.count for f in faults}
     legs = []
-    for fault in faults:
-        left = options.count or fault.count
-        while left > 0:
-            now = min(left, fault.leg)
-            legs.append([fault] * -(-now // fault.each))
-            left -= now
+    while any(left.values()):  # one leg of each, then the next: what is cut short has seen everything
+        for fault in faults:
+            now = min(left[fault.name], fault.leg)
+            if now > 0:
+                legs.append([fault] * -(-now // fault.each))
+                left[fault.name] -= now
     return legs
 
 
@@ -173,7 +174,7 @@ def arguments():
     ap.add_argument("--count", type=int, help="so many of each (default: those of the full battery, see --list)")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--quick", action="store_true", help="every fault once, those of one ground in one leg")
-    ap.add_argument("--rate", type=int, default=60, help="events a second besides the beacons (default 60)")
+    ap.add_argument("--rate", type=int, default=40, help="events a second besides the beacons (default 40)")
     ap.add_argument("--hold", type=float, default=0, help="seconds that faults with a duration last (default: by chance)")
     ap.add_argument("--json", metavar="FILE", help="the table for programs, with every recovery time")
     ap.add_argument("--work", help="keep logs and data here")

@@ -12,7 +12,7 @@ class Listener(threading.Thread):
         super().__init__(name="listener", daemon=True)
         self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"listener-{time.time_ns()}",
                                   "isolation.level": "read_committed", "enable.auto.commit": False,
-                                  "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50,
+                                  "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50, "topic.metadata.refresh.interval.ms": 2000,
                                   "reconnect.backoff.max.ms": 500, "log_level": 0})
         self.consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
         self.ending = threading.Event()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 
 from harness import producer
 
-BEACONS_A_SECOND = 8  # in each partition
+BEACONS_A_SECOND = 6  # in each partition
 SPEED = 40_000
 LEAD_DAYS = 14  # rules.prospect_stalled
 SPREAD_S = 60   # worker_due_ms() in pipeline/worker.h: a timer fires at most so much behind its time

@@ -142,7 +142,8 @@ def check_leads(verdict, ground, alerts):
     missing = [c for c, due in ground.load.leads.items() if due < overdue and c not in told]
     verdict.lost += len(missing)
     if missing:
-        verdict.words.append(f"{len(missing)} leads fell due and nobody was told, such as {missing[:3]}")
+        verdict.words.append(f"{len(missing)} leads fell due and nobody was told, such as {missing[0]}, due at {ground.load.leads[missing[0]]}: "
+                             f"W {[(r['partition'], r['W']) for r in ground.positions()]}, {ground.tool('explain', '--json', missing[0])}")
 
 
 def judge(ground):

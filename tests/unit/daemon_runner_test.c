@@ -41,6 +41,13 @@ static bool reload_parts(void *self, int index)
     return false;
 }
 
+static bool is_rival(void *self, int index)
+{
+    (void)self;
+    (void)index;
+    return true;
+}
+
 static void nap(long ms)
 {
     struct timespec time = {.tv_nsec = ms * 1000000};
@@ -50,7 +57,8 @@ static void nap(long ms)
 
 static struct runner *start(enum status with)
 {
-    struct runner_ports ports = {.open = open_parts, .close = close_parts, .reload = reload_parts};
+    struct runner_ports ports = {
+        .open = open_parts, .close = close_parts, .reload = reload_parts, .rival = is_rival};
     struct runner *runner;
 
     outcome = with;
