@@ -148,8 +148,7 @@ def case_reconnects(kafka, work):
         disturb(2)  # every connection there can be was made once
         time.sleep(5)
         before = counts(a)
-        disturb(4)
-        disturb(0)
+        disturb(2)
         last = [before]
 
         def back():

@@ -124,6 +124,27 @@ def case_refusals(kafka, work):
         print(f"  refused with: {words.strip()}")
 
 
+def case_killed_tool(kafka, work):
+    """A backup that was killed in the middle: the partition waits until its hold expires, and goes on."""
+    with World(work, kafka, partitions=1) as w:
+        a = w.daemon("a")
+        Feed(w, feed_options(50, 6, None, 0)).wait()
+        w.wait_applied()
+
+        def redis(*words):
+            subprocess.run(["redis-cli", "-s", w.redis.socket, *words], check=True, stdout=subprocess.DEVNULL)
+        redis("SET", "{test:0}:hold", "lifecyclectl:elsewhere", "PX", "4000")  # what the tool leaves behind
+        redis("HSET", "{test:0}:m", "token", "lifecyclectl:elsewhere")
+        begun = time.monotonic()
+        w.publish([("k", {"event": "Page Viewed", "messageId": f"k{i}", "userId": "k", "timestamp": "2026-05-01T00:00:00Z"}) for i in range(9)])
+        wait_for("the daemon to say that it waits", 20, lambda: "partition-held" in a.text())
+        done = w.ctl("backup", os.path.join(w.work, "backups"), check_status=False)
+        check("partition-held" in done.stderr or time.monotonic() - begun > 4, f"a second tool: {done.stderr}")
+        w.wait_applied()
+        check("k" in w.export(AT), "what came meanwhile is missing")
+        print(f"  went on {time.monotonic() - begun:.1f} s after the tool was gone")
+
+
 def readyz(port):
     try:
         return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).read().decode()

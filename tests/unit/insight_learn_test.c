@@ -349,7 +349,7 @@ static void the_category_bought_together_most_is_next(void **state)
         customer_init(&customer);
         put_day(&customer, TODAY - 10, 1);
         /* 3 always; 5 with 40 of them, 7 with 10; 9 with 19 alone */
-        customer.categories = 1 << 3 | (k < 40) << 5 | (k >= 90) << 7 | (k < 19) << 9;
+        customer.categories = (uint64_t)(1 << 3 | (k < 40) << 5 | (k >= 90) << 7 | (k < 19) << 9);
         assert_int_equal(histories_add(&histories, &customer), STATUS_OK);
     }
     assert_int_equal(learn_from(&histories, &params, &insight, lessons), STATUS_OK);
