@@ -52,6 +52,7 @@ void partition_stop(struct partition *partition, struct ports *ports, const stru
 {
     cache_drop_partition(ports->cache, partition->number);
     partition->phase = PARTITION_STOPPED;
+    backoff_clear(&partition->backoff); /* nothing is tried again: the poll need not hurry */
     partition->problem = *why;
     (void)partition_drop_queue(partition);
     ports_log(ports, WORKER_ERROR, partition->number, why->code, "%s", why->text);

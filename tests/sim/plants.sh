@@ -25,8 +25,13 @@ printf '| planted bug | caught after (runs) | as |\n|---|---|---|\n'
 for name in "${names[@]}"; do
     short=${name#LC_PLANT_}
     if result=$("$build/tests/sim/$name" --seeds "$runs" --jobs "$jobs" --quiet 2>/dev/null); then
-        printf '| %s | **not caught** in %s | |\n' "$short" "$runs"
-        missed=1
+        # too rare for the budget, but met once: its run is in regressions.txt
+        if result=$("$build/tests/sim/$name" --regressions "$root/tests/sim/regressions.txt" --seeds 1 --quiet 2>/dev/null); then
+            printf '| %s | **not caught** in %s | |\n' "$short" "$runs"
+            missed=1
+        else
+            printf '| %s | %s\n' "$short" "$(sed -n 's/^sim: seed \([0-9]*\) after [0-9]* runs: \(.*\)$/regression \1 | \2 |/p' <<<"$result" | cut -c1-120)"
+        fi
     else
         printf '| %s | %s |\n' "$short" \
             "$(sed -n 's/^sim: seed \([0-9]*\) after \([0-9]*\) runs: \(.*\)$/\2 | \3/p' <<<"$result" | cut -c1-120)"
