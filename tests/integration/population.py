@@ -17,7 +17,7 @@ from decimal import Decimal
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import models  # noqa: E402
 from harness import (ROOT, Kafka, World, alert_identity, check, headers_of, wait_for)  # noqa: E402
-from main_job import made_log  # noqa: E402
+from main_job import made_log, order  # noqa: E402
 
 import redis as redis_client  # noqa: E402
 
@@ -199,6 +199,8 @@ def run(kafka, work):
         one_each(w, made + timedelta(days=200), 2)
         moved = [m for m in w.alerts() if b'"tier_changed"' in m.value()]
         by_timer = [m for m in moved if headers_of(m)["ce_causationid"].startswith("timer")]
+        down = [m for m in by_timer if (t := json.loads(m.value())["tier"])["to"] > t["from"]]
+        check(len(down) > 0.9 * len(by_timer), f"only {len(down)} of {len(by_timer)} fell")
         check(len(by_timer) > len(transactions) / 100, f"{len(by_timer)} tiers changed in silence")
         print(f"  {len(by_timer)} of {len(moved)} changes of tier were caused by silence alone")
 
@@ -223,6 +225,28 @@ def run(kafka, work):
         print(f"  rebuilt from nothing across two insights: {len(state)} records to the byte, none of {len(alerts)} alerts again")
 
 
+def run_by_itself(kafka, work):
+    """In service (clock: wall) the first insight comes by itself, and a restart without the key keeps it."""
+    settings = {"clock": "wall", "insight": {"every": "24h", "look": "200ms", "buyers_min": 100}}
+    with World(work, kafka, settings=settings) as w:
+        daemon = w.daemon("a")
+        client = redis_client.Redis(unix_socket_path=w.redis.address[5:])
+        now = datetime.now(timezone.utc)
+        w.publish([order(f"n{i}", now - timedelta(days=300 - 40 * n, hours=i % 24), 5 + i % 90, n) for i in range(2000) for n in range(1 + i % 5)])
+        w.wait_applied()
+        wait_for("an insight nobody asked for", 60, lambda: client.hget(KEY, "version") == b"1")
+        wait_for("the first tiers", 90, lambda: any(r["tier"] for r in w.export(now.isoformat()).values()), every=1)
+        fingerprint = w.status()[0]["parameters"]
+        daemon.stop()
+        client.delete(KEY)
+        w.daemon("a")
+        wait_for("the insight to be offered again", 60, lambda: client.hget(KEY, "version") == b"1")
+        time.sleep(1)
+        check(all(r["parameters"] == fingerprint for r in w.status()), "a restart without the key changed parameters")
+        check(client.hget(KEY, "version") == b"1", "a second one within the day")
+        print("  by itself at 2000 buyers; kept over a restart without its key")
+
+
 def main():
     work = os.path.abspath(sys.argv[1])
     shutil.rmtree(work, ignore_errors=True)
@@ -230,6 +254,7 @@ def main():
     begun = time.monotonic()
     with Kafka(work) as kafka:
         run(kafka, os.path.join(work, "population"))
+        run_by_itself(kafka, os.path.join(work, "by-itself"))
     print(f"ok ({time.monotonic() - begun:.0f} s)")
 
 
