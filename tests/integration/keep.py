@@ -128,7 +128,7 @@ def case_killed_tool(kafka, work):
     """A backup that was killed in the middle: the partition waits until its hold expires, and goes on."""
     with World(work, kafka, partitions=1) as w:
         a = w.daemon("a")
-        Feed(w, feed_options(50, 6, None, 0)).wait()
+        Feed(w, 50, 6).wait()
         w.wait_applied()
 
         def redis(*words):
