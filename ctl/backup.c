@@ -196,7 +196,7 @@ int backup_command(int argc, char **argv)
     ctl_options(argc, argv,
                 "backup FOLDER [OPTIONS]\n\n"
                 "One file a partition, each at one position, while the daemon runs: a partition\n"
-                "waits while it is read (about a second a million customers).",
+                "waits while it is read (one to two seconds a million customers).",
                 options, 1, 1);
     int failed = servers_load(&servers, config_path, brokers, redis);
     if (failed)
