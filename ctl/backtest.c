@@ -72,6 +72,10 @@ static enum status populations(struct backtest *b, struct report *report)
         told->days += b->outcomes[i].days;
         told->spend += b->outcomes[i].spend;
     }
+    if (told->customers == 0) {
+        report_set(report, "backtest", "%s: nobody bought before --calibrate-until", told->path);
+        return STATUS_REJECT;
+    }
     if (told->bought == 0 || told->bought == told->customers) {
         report_set(report, "backtest",
                    "%zu of %zu customers bought in the horizon: nothing to tell apart",
@@ -201,8 +205,12 @@ int backtest_command(int argc, char **argv)
         {CTL_END, NULL, NULL, NULL, NULL},
     };
     ctl_options(argc, argv,
-                "backtest FILE.csv --calibrate-until DATE [OPTIONS]   (columns "
-                "customer,date[,amount]; - is standard input)",
+                "backtest FILE.csv --calibrate-until DATE [OPTIONS]\n\n"
+                "What a model would have said at the end of a past day, against what then "
+                "happened, beside simple baselines.\n"
+                "FILE.csv: customer,date[,amount], with or without a header; - is standard input.\n"
+                "Example: lifecyclectl backtest orders.csv --calibrate-until 2025-03-31 --horizon "
+                "90 --svg plot.svg",
                 options, 1, 1);
     if (until_ms == INT64_MIN)
         return ctl_fail(CTL_USAGE, "backtest: --calibrate-until DATE is needed");

@@ -128,8 +128,13 @@ int fit_command(int argc, char **argv)
         {CTL_END, NULL, NULL, NULL, NULL},
     };
     ctl_options(argc, argv,
-                "fit FILE.csv [OPTIONS]   (columns customer,date[,amount]; for --model sbg one "
-                "row a period: survivors)",
+                "fit FILE.csv [OPTIONS]\n\n"
+                "Parameters of the models from past purchases, with standard errors, a verdict "
+                "whether to use them, and the lines to paste.\n"
+                "FILE.csv: customer,date[,amount], with or without a header; - is standard input. "
+                "For --model sbg: a column `survivors`,\n"
+                "the customers of a cohort still there, one row a period.\n"
+                "Example: lifecyclectl fit orders.csv --until 2025-03-31",
                 options, 1, 1);
     struct report report = {0};
     fitted.path = argv[0];

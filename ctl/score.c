@@ -334,8 +334,14 @@ int score_command(int argc, char **argv)
         {CTL_END, NULL, NULL, NULL, NULL},
     };
     ctl_options(argc, argv,
-                "score FILE.csv --params LIST [OPTIONS]   (columns x,t_x,T[,mean_amount], or "
-                "customer,date[,amount]; - is standard input)",
+                "score FILE.csv --params LIST [OPTIONS]\n\n"
+                "What a model says of each customer, in full precision: ln L, P(alive), P(buys "
+                "within H), expected purchases, 12-month value.\n"
+                "FILE.csv: purchases, customer,date[,amount], or histories, x,t_x,T[,mean_amount] "
+                "(repeat purchases, age at the last one,\n"
+                "age now, all since the first); - is standard input.\n"
+                "Example: lifecyclectl score orders.csv --params .525,43.281,.891,1.614 "
+                "--gamma-gamma 6.25,3.74,15.44",
                 options, 1, 1);
     score.path = argv[0];
     if (!fit_unit_named(unit, &score.unit_days))

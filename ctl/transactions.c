@@ -39,7 +39,9 @@ static const char *row_parse(const struct transactions *in, const struct csv_row
         return "the customer must be 1 to 128 bytes of UTF-8";
     *ret_cell = cell(in, row, COLUMN_DATE);
     if (text_time_parse(*ret_cell, &ms) != STATUS_OK)
-        return "the date must be like 2025-01-31 or an RFC 3339 time";
+        return row->line > 1 ? "the date must be like 2025-01-31 or an RFC 3339 time"
+                             : "the date must be like 2025-01-31 or an RFC 3339 time (a header "
+                               "names customer,date[,amount])";
     ret->day = text_day_of(ms);
     ret->amount = 0;
     *ret_cell = cell(in, row, COLUMN_AMOUNT);
