@@ -2,6 +2,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "model/activity.h"
+#include "model/relief.h"
 #include "model/rules.h"
 #include "model/stage.h"
 
@@ -28,10 +29,12 @@ static const char *retention_action(enum tier tier, uint8_t band)
 static void explain_churn_risk(struct view *view, struct effect *effect)
 {
     const struct churn_risk *risk = rule_risk(view);
+    bool ends = effect->phase == PHASE_RESOLVED || effect->phase == PHASE_RETRACTED;
 
     _Static_assert(1 + FEATURE_COUNT + WARNING_COUNT <= EFFECT_REASONS_MAX, "every term fits");
     effect->action = retention_action(view->customer->tier, effect->band);
-    rule_clears(effect, "purchase", 1);
+    if (!ends)
+        effect->clears_when = relief_of(view, &effect->clears_amount);
     rule_reason(effect, "p_buy_model", risk->p_buy_model,
                 1 - churn_risk_base(view->customer, view->params), risk->base_logit);
     for (int i = 0; i < FEATURE_COUNT; i++)
@@ -198,42 +201,59 @@ void rule_complaint_open(struct view *view, uint32_t instance, struct rule_answe
                        ret_answer);
 }
 
+/* First and second notice before the term ends, and a failed payment until the next renewal. A
+ * notice whose time had passed when the term began is not given: a monthly term is not 30 days from
+ * its end for news. */
+struct renewal_band {
+    int64_t starts_ms, ends_ms;
+    bool given;
+};
+
+static void renewal_bands(const struct customer *customer, const struct params *params,
+                          struct renewal_band ret_bands[RENEWAL_BANDS])
+{
+    const struct subscription *term = &customer->subscription;
+    int64_t failed_ms = customer->last_ms[EVENT_PAYMENT_FAILED];
+    bool known = term->ends_ms != INT64_MAX;
+    int64_t first_ms = known ? term->ends_ms - params->renewal_first_ms : INT64_MIN;
+    int64_t second_ms = known ? term->ends_ms - params->renewal_second_ms : INT64_MIN;
+
+    ret_bands[0] =
+        (struct renewal_band){first_ms, term->ends_ms, known && first_ms > term->term_ms};
+    ret_bands[1] =
+        (struct renewal_band){second_ms, term->ends_ms, known && second_ms > term->term_ms};
+    ret_bands[2] = (struct renewal_band){failed_ms, failed_ms + params->renewal_first_ms,
+                                         failed_ms > term->changed_ms};
+}
+
 static void explain_renewal_due(struct view *view, struct effect *effect)
 {
     const struct subscription *term = &view->customer->subscription;
+    struct renewal_band bands[RENEWAL_BANDS];
+    int64_t ends_ms = INT64_MIN;
 
     effect->action = effect->band == 3 ? "payment_retry" : "renewal_offer";
     rule_clears(effect, "renewal", 1);
-    effect->clears_at_ms = term->ends_ms;
+    renewal_bands(view->customer, view->params, bands);
+    for (int i = 0; i < RENEWAL_BANDS; i++)
+        if (bands[i].given)
+            ends_ms = rule_later(ends_ms, bands[i].ends_ms);
+    effect->clears_at_ms = ends_ms == INT64_MIN ? INT64_MAX : ends_ms;
     if (term->ends_ms != INT64_MAX)
         rule_reason(effect, "days_to_renewal", rule_days(term->ends_ms - view->at_ms), 0, 0);
     rule_reason(effect, "renewals", term->renewals, 0, 0);
     rule_reason(effect, "payments_failed", view->customer->count[EVENT_PAYMENT_FAILED], 0, 0);
 }
 
-/* First and second notice before the term ends, and a failed payment until the next renewal. A
- * notice whose time had passed when the term began is not given: a monthly term is not 30 days from
- * its end for news. */
 void rule_renewal_due(struct view *view, uint32_t instance, struct rule_answer *ret_answer)
 {
     const struct subscription *term = &view->customer->subscription;
-    const struct params *params = view->params;
-    int64_t failed_ms = view->customer->last_ms[EVENT_PAYMENT_FAILED];
-    bool known = term->ends_ms != INT64_MAX;
-    int64_t first_ms = known ? term->ends_ms - params->renewal_first_ms : INT64_MIN;
-    int64_t second_ms = known ? term->ends_ms - params->renewal_second_ms : INT64_MIN;
-    struct {
-        int64_t starts_ms, ends_ms;
-        bool given;
-    } bands[RENEWAL_BANDS] = {
-        {first_ms, term->ends_ms, known && first_ms > term->term_ms},
-        {second_ms, term->ends_ms, known && second_ms > term->term_ms},
-        {failed_ms, failed_ms + params->renewal_first_ms, failed_ms > term->changed_ms},
-    };
+    struct renewal_band bands[RENEWAL_BANDS];
 
     rule_none_holds(instance, explain_renewal_due, ret_answer);
     if (instance > 0 || term->state != SUBSCRIPTION_ACTIVE)
         return;
+    renewal_bands(view->customer, view->params, bands);
     ret_answer->key = (uint64_t)term->ends_ms;
     ret_answer->since_ms = INT64_MAX;
     for (uint8_t i = 0; i < RENEWAL_BANDS; i++) {
