@@ -367,6 +367,36 @@ static void test_keys_of_another_kind_are_refused_with_words(void **state)
     bed_close(&bed);
 }
 
+static void test_what_holds_time_is_kept_and_may_be_missing_in_a_meta_of_before(void **state)
+{
+    static const struct store_guard guard = {STORE_HELD_STORM, INT64_MIN, INT64_MAX, 3, -4, 5, 6};
+    static const char *const damaged[] = {
+        "HSET {test:3}:m guard 4,0,0,0,0,0,0", "HSET {test:3}:m guard 1,0,0,-1,0,0,0",
+        "HSET {test:3}:m guard 1,0,0,0,0,0", "HSET {test:3}:m guard 1,0,0,0,0,0,0,0",
+        "HSET {test:3}:m guard 1,0,0,x,0,0,0"};
+    struct store_meta meta, next;
+    struct bed bed;
+    bool unknown, present;
+
+    (void)state;
+    bed_open(&bed);
+    claim(&bed, 0, false, &meta);
+    meta.guard = guard;
+    assert_int_equal(commit(&bed, 0, &meta, 1, put_of("anna", "r", 5, true), &unknown), STATUS_OK);
+    assert_int_equal(store_claim(bed.store[0], &next, &present, &bed.report), STATUS_OK);
+    assert_memory_equal(&next.guard, &guard, sizeof guard);
+    say(&bed, "HDEL {test:3}:m guard");
+    assert_int_equal(store_claim(bed.store[0], &next, &present, &bed.report), STATUS_OK);
+    assert_int_equal(next.guard.held, 0);
+    assert_int_equal(next.guard.heard_ms, 0);
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        say(&bed, damaged[i]);
+        assert_int_equal(store_claim(bed.store[0], &next, &present, &bed.report), STATUS_REJECT);
+        assert_string_equal(bed.report.code, "redis-meta-damaged");
+    }
+    bed_close(&bed);
+}
+
 static void test_customers_of_one_step_may_come_and_go(void **state)
 {
     struct store_put puts[] = {put_of("stays", "1", 50, true),
@@ -631,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_settling_tells_applied_from_lost_and_stops_the_late_exec),
         cmocka_unit_test(test_refused_writes_say_why_and_the_same_step_succeeds_later),
         cmocka_unit_test(test_keys_of_another_kind_are_refused_with_words),
+        cmocka_unit_test(test_what_holds_time_is_kept_and_may_be_missing_in_a_meta_of_before),
         cmocka_unit_test(test_customers_of_one_step_may_come_and_go),
         cmocka_unit_test(test_due_buckets_come_earliest_first_and_bounded),
         cmocka_unit_test(test_a_wipe_leaves_nothing_even_when_cut_short_in_the_middle),
