@@ -205,6 +205,7 @@ def truncated(round_, verdict):
         for p in hit:
             ground.seen(f"code=topic-{'recreated' if fill else 'truncated'} partition={p} ")
         ground.seen("503 topic-", "ready")
+        time.sleep(3 if ground.alarms else 0)
         verdict.reported += len(hit)
         verdict.times += len(hit) - 1
         check_alerts(verdict, ground)

@@ -11,6 +11,7 @@ Faults of one kind share a leg: topics of their own, the load, faults one after 
 --quick all faults that stand on the same ground share one. A failure prints the seed and the command that runs the leg again.
 """
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cluster import Cluster  # noqa: E402  (puts tests/lib and tests/integration on the path)
+from alarms import Alarms  # noqa: E402
 from catalogue import FAULTS  # noqa: E402
 from ground import Ground  # noqa: E402
 from harness import BIN  # noqa: E402
@@ -88,7 +90,8 @@ def alone(cluster, work, name, plan, outcomes, seed, options):
         verdict = Verdict(times=1)
         begun = time.monotonic()
         try:
-            daemons = fault.act({"cluster": cluster, "work": work, "name": f"{name}r{number}", "seed": chance.randrange(1 << 30)}, verdict)
+            daemons = fault.act({"cluster": cluster, "work": work, "name": f"{name}r{number}", "seed": chance.randrange(1 << 30),
+                                 "alarms": options.alarms}, verdict)
             verdict.words += [f"nobody saw {w}" for w in missing_words(fault, daemons)]
         except Exception as e:
             traceback.print_exc()
@@ -107,8 +110,8 @@ def leg(cluster, work, name, plan, outcomes, seed, options):
     verdict = Verdict()
     begun = time.monotonic()
     try:
-        with Ground(cluster, work, name, seed=seed, rate=options.rate, **GROUNDS[kind]) as ground:
-            ground.hold_s = options.hold or (3 if options.quick else 0)
+        with Ground(cluster, work, name, seed=seed, rate=options.rate, alarms=options.alarms, **GROUNDS[kind]) as ground:
+            ground.hold_s = options.hold or (8 if options.quick else 0)
             for ground.number, fault in enumerate(plan):
                 took = one_fault(ground, outcomes[fault.name])
                 if options.verbose:
@@ -173,7 +176,7 @@ def arguments():
     ap.add_argument("--only", default="", help="faults by name, comma between")
     ap.add_argument("--count", type=int, help="so many of each (default: those of the full battery, see --list)")
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--quick", action="store_true", help="every fault once, those of one ground in one leg")
+    ap.add_argument("--quick", action="store_true", help="every fault once, those of one ground in one leg, with a Prometheus that has to raise the alarms")
     ap.add_argument("--rate", type=int, default=40, help="events a second besides the beacons (default 40)")
     ap.add_argument("--hold", type=float, default=0, help="seconds that faults with a duration last (default: by chance)")
     ap.add_argument("--json", metavar="FILE", help="the table for programs, with every recovery time")
@@ -188,6 +191,16 @@ def arguments():
     return options, [f for f in FAULTS if not names or f.name in names]
 
 
+def check_alarms(alarms, outcomes):
+    fired = alarms.fired()
+    log(f"alarms that fired: {', '.join(sorted(fired)) or 'none'}")
+    for outcome in outcomes:
+        silent = [a for a in outcome.fault.alarms if a not in fired]
+        if outcome.times and silent:
+            outcome.verdict.words.append(f"{', '.join(silent)} did not fire (fired: {', '.join(sorted(fired))})")
+            log(f"{outcome.fault.name}: {outcome.verdict.words[-1]}")
+
+
 def run(options, faults, work):
     outcomes = {f.name: Outcome(f) for f in faults}
     able = []
@@ -197,13 +210,17 @@ def run(options, faults, work):
         else:
             able.append(fault)
     seeds = random.Random(options.seed)
-    with Cluster(work) as cluster:
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(Cluster(work))
+        options.alarms = stack.enter_context(Alarms(work)) if options.quick else None
         for number, plan in enumerate(legs_of(able, options)):
             run_leg = alone if plan[0].ground == "alone" else leg
             run_leg(cluster, work, f"leg{number}", plan, outcomes, seeds.randrange(1 << 30), options)
             if options.json:
                 with open(options.json, "w") as f:
                     json.dump(as_json(outcomes.values(), options), f, indent=1)
+        if options.alarms:
+            check_alarms(options.alarms, outcomes.values())
     return list(outcomes.values())
 
 

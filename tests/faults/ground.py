@@ -57,11 +57,11 @@ class Ground:
     """`store`: redis, sentinel, disk (a Redis on a file system that can be filled). `relayed`: daemons come through relays."""
 
     def __init__(self, cluster, work, name, store="redis", relayed=False, clock="event", daemons=2, partitions=4, seed=1, rate=100,
-                 settings=None, program=None):
+                 settings=None, program=None, alarms=None):
         self.cluster, self.work, self.name = cluster, os.path.join(work, name), name
         self.clock, self.partitions, self.seed, self.program = clock, partitions, seed, program
         self.chance = random.Random(seed)
-        self.settings = settings or {}
+        self.settings, self.alarms = settings or {}, alarms
         self.topics = {k: f"{name}-{k}" for k in ("events", "alerts", "dead", "control")}
         self.relayed, self.relay, self.disk, self.sentinels = relayed, None, None, None
         os.makedirs(self.work, exist_ok=True)
@@ -105,6 +105,8 @@ class Ground:
         for part in (self.watch, self.listener):
             if part and part.is_alive():
                 part.stop()
+        if self.alarms:
+            self.alarms.forget({d.http for d in self.daemons})
         for daemon in self.daemons:
             daemon.kill()
             daemon.notify.close()
@@ -153,6 +155,8 @@ class Ground:
         daemon = Watched(self.work, name, self.config(name), environment, self.program)
         daemon.start()
         self.daemons.append(daemon)
+        if self.alarms:
+            self.alarms.watch(daemon.http)
         return daemon
 
     # --- progress ---
