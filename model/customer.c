@@ -11,6 +11,7 @@
 #include "model/previous.h"
 
 #define MONEY_MAX   INT64_C(4000000000000000000)
+#define DAY_MAX     115000                  /* year 2284 */
 #define TIME_MAX_MS INT64_C(10000000000000) /* year 2286: everything the fold admits is nearer */
 
 void customer_init(struct customer *ret_customer)
@@ -109,6 +110,12 @@ static const char *check_stage(const struct customer *customer)
     return NULL;
 }
 
+/* Of the times the fold admits (tally.c), with room. */
+static bool day(int32_t day)
+{
+    return day >= -DAY_MAX && day <= DAY_MAX;
+}
+
 static const char *check_days(const struct customer *customer)
 {
     uint8_t kept = customer->days_kept;
@@ -122,6 +129,8 @@ static const char *check_days(const struct customer *customer)
     for (uint8_t i = 0; i < kept; i++) {
         if (customer->days[i].orders == 0)
             return "a purchase day without an order";
+        if (!day(customer->days[i].day))
+            return "a purchase day is out of range";
         if (!money(customer->days[i].spend_minor))
             return "a day's spend is out of range";
         if (i > 0 && customer->days[i - 1].day >= customer->days[i].day)
@@ -130,6 +139,11 @@ static const char *check_days(const struct customer *customer)
     if (kept > 0 && (customer->first_day > customer->days[0].day ||
                      customer->last_day != customer->days[kept - 1].day))
         return "first or last day is not that of the days kept";
+    if (!day(customer->first_day) || !day(customer->last_day))
+        return "the first or the last day is out of range";
+    if (customer->bin_newest != INT32_MIN && (customer->bin_newest < -DAY_MAX / CUSTOMER_BIN_DAYS ||
+                                              customer->bin_newest > DAY_MAX / CUSTOMER_BIN_DAYS))
+        return "the activity bins are of no time";
     if (!money(customer->spend_minor) || !money(customer->first_day_spend_minor) ||
         !money(customer->repeat_spend_minor) || !money(customer->cost_minor))
         return "a sum is out of range";
@@ -143,7 +157,7 @@ static const char *check_lists(const struct customer *customer)
     for (uint8_t i = 0; i < customer->orders_open; i++) {
         const struct open_order *order = &customer->order[i];
 
-        if (order->state > ORDER_CANCEL_WAITS || order->fp == 0 ||
+        if (order->state > ORDER_CANCEL_WAITS || order->fp == 0 || !day(order->day) ||
             order->currency >= CURRENCY_COUNT)
             return "an order kept is malformed";
         if (order->left_native < 0 || order->left_minor < 0 || !money(order->left_native) ||

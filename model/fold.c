@@ -412,6 +412,18 @@ static enum fold_outcome step_request(struct customer *customer, struct ledger *
     return FOLD_APPLIED;
 }
 
+/* Only a forged state can count so much that the sum does not hold. */
+static bool joins_soundly(const struct customer *customer, const struct customer *moved,
+                          const struct params *params)
+{
+    struct customer joined = *customer;
+
+    joined.into_len = 0;
+    merge_customer(&joined, moved, params);
+    joined.due_ms = INT64_MAX;
+    return customer_check(&joined) == NULL;
+}
+
 static enum fold_outcome step_state(struct customer *customer, struct ledger *ledger,
                                     const struct event *event, int64_t watermark_ms,
                                     const struct params *params, struct effects *effects,
@@ -426,6 +438,8 @@ static enum fold_outcome step_state(struct customer *customer, struct ledger *le
         return refuse("the state is from the future", ret_why);
     if (ledger_has_event(ledger, event->id_fp))
         return FOLD_DUPLICATE;
+    if (!joins_soundly(customer, event->moved, params))
+        return refuse("the joined state would break the rules of one", ret_why);
     fold_timers(customer, event->time_ms, event->record_ms, params, effects);
     customer->into_len = 0; /* its own state came back along a circle of aliases: it stays */
     if (customer_is_empty(customer))

@@ -395,9 +395,9 @@ static void test_the_fullest_customer_stays_below_the_bound(void **state)
     c.days_kept = CUSTOMER_DAYS_MAX;
     c.purchase_days = UINT32_MAX;
     for (int i = 0; i < CUSTOMER_DAYS_MAX; i++)
-        c.days[i] = (struct purchase_day){i * 60000000 - 1000000000, UINT16_MAX,
+        c.days[i] = (struct purchase_day){i * 7000 - 110000, UINT16_MAX,
                                           (i % 2 ? 1 : -1) * INT64_C(4000000000000000000)};
-    c.first_day = INT32_MIN;
+    c.first_day = -115000;
     c.last_day = c.days[31].day;
     c.last_purchase_ms = 9999999999999;
     for (int i = 0; i < CUSTOMER_BINS_MAX; i++)
@@ -409,12 +409,9 @@ static void test_the_fullest_customer_stays_below_the_bound(void **state)
     }
     c.orders_open = CUSTOMER_ORDERS_MAX;
     for (int i = 0; i < CUSTOMER_ORDERS_MAX; i++)
-        c.order[i] = (struct open_order){UINT64_MAX / 3,
-                                         ORDER_REFUND_WAITS,
-                                         CURRENCY_COUNT - 1,
-                                         i % 2 ? INT32_MAX : INT32_MIN,
-                                         INT64_C(4000000000000000000),
-                                         INT64_C(4000000000000000000)};
+        c.order[i] = (struct open_order){
+            UINT64_MAX / 3,           ORDER_REFUND_WAITS,           CURRENCY_COUNT - 1,
+            i % 2 ? 115000 : -115000, INT64_C(4000000000000000000), INT64_C(4000000000000000000)};
     c.tickets = CUSTOMER_TICKETS_MAX;
     for (int i = 0; i < CUSTOMER_TICKETS_MAX; i++)
         c.ticket[i] = (struct ticket){UINT64_MAX / 3, true, -9999999999999, 9999999999999};
