@@ -355,14 +355,19 @@ void learner_view(struct learner *learner, struct learner_view *ret_view)
     (void)pthread_mutex_unlock(&learner->lock);
 }
 
-void learner_stop(struct learner *learner)
+void learner_quit(struct learner *learner)
 {
-    if (!learner)
-        return;
     (void)pthread_mutex_lock(&learner->lock);
     atomic_store(&learner->stop, true);
     (void)pthread_cond_broadcast(&learner->wake);
     (void)pthread_mutex_unlock(&learner->lock);
+}
+
+void learner_stop(struct learner *learner)
+{
+    if (!learner)
+        return;
+    learner_quit(learner);
     (void)pthread_join(learner->thread, NULL);
     (void)pthread_cond_destroy(&learner->wake);
     (void)pthread_mutex_destroy(&learner->lock);

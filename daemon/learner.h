@@ -50,7 +50,9 @@ struct learner;
 /* Starts the thread. NULL: no memory or threads. The options are copied. */
 struct learner *learner_start(const struct learner_options *options);
 void learner_view(struct learner *learner, struct learner_view *ret_view);
-/* Ends a survey under way, joins the thread. Accepts NULL. */
+/* Asks it to end; a survey under way ends at its next bucket. */
+void learner_quit(struct learner *learner);
+/* The same, and joins the thread. Accepts NULL. */
 void learner_stop(struct learner *learner);
 
 #endif

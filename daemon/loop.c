@@ -231,6 +231,7 @@ static void begin_stop(struct loop *loop, const char *why, int exit_status)
     notify_stopping(why);
     loop->stop_at_ms = now_ms(loop) + loop->options->stop_ms;
     loop->exit_status = exit_status;
+    learner_quit(loop->learner);
     for (int i = 0; i < loop->options->workers; i++)
         runner_stop(loop->runners[i], loop->options->stop_ms / 2);
 }

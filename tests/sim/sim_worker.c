@@ -3,8 +3,8 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_memory.h"
 
-/* In the place of the model's (the linker wraps it): expected value is told in alerts, decides
- * nothing and costs half of a run. */
+/* In the place of the model's (the linker wraps it), whose formula costs half of a run: alerts tell
+ * it, and tiers are made of it. */
 void __wrap_value_at(const struct customer *customer, int64_t at_ms, const struct params *params,
                      struct value *ret_value);
 void __wrap_value_at(const struct customer *customer, int64_t at_ms, const struct params *params,
