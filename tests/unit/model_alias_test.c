@@ -64,7 +64,7 @@ static void an_alias_of_itself_is_a_contradiction(void **state)
 static void more_previous_ids_than_are_kept_are_refused(void **state)
 {
     struct kit *kit = kit_new();
-    char id[8];
+    char id[16];
 
     (void)state;
     for (int i = 0; i < PREVIOUS_MAX; i++) {
