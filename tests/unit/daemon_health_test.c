@@ -125,6 +125,33 @@ static void a_backup_that_retention_passes_is_noted_and_is_no_reason(void **stat
                         "5, the log begins at 6");
 }
 
+static void what_holds_time_is_told_beside_ok(void **state)
+{
+    static const struct {
+        uint32_t held[3];
+        const char *told;
+    } rows[] = {
+        {{0, 0, 0}, ""},
+        {{STORE_HELD_SILENCE, 0, STORE_HELD_SILENCE},
+         "time is held: silence guard on 2 partitions"},
+        {{0, STORE_HELD_STORM, 0}, "time is held: storm brake on 1 partitions"},
+        {{STORE_HELD_SILENCE | STORE_HELD_STORM, STORE_HELD_SILENCE, 0},
+         "time is held: silence guard on 2 partitions, storm brake on 1 partitions"},
+    };
+    struct health health;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_view(0, RUNNER_RUNNING, NOW, 3, PARTITION_LIVE);
+        for (size_t j = 0; j < 3; j++)
+            views[0].partitions[j].held = rows[i].held[j];
+        health_of(views, 1, NOW, 60000, &health);
+        assert_string_equal(health.held, rows[i].told);
+        assert_true(health.ready);
+        assert_non_null(strstr(health.status, rows[i].told));
+    }
+}
+
 static void lag(void **state)
 {
     static const struct {
@@ -146,6 +173,7 @@ int main(void)
         cmocka_unit_test(one_worker_that_can_go_on_keeps_the_process),
         cmocka_unit_test(the_problem_is_told_with_its_code),
         cmocka_unit_test(a_backup_that_retention_passes_is_noted_and_is_no_reason),
+        cmocka_unit_test(what_holds_time_is_told_beside_ok),
         cmocka_unit_test(lag),
     };
 
