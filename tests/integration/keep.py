@@ -13,7 +13,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import BIN, INPUT, Feed, Kafka, World, alert_identity, check, wait_for  # noqa: E402
+from harness import BIN, CONTROL, INPUT, Feed, Kafka, World, alert_identity, check, wait_for  # noqa: E402
 from servers import free_ports, kafka_libs  # noqa: E402
 
 AT = "2026-06-01"
@@ -34,11 +34,11 @@ def stop(world):
         daemon.stop()
 
 
-def delete_records(kafka, partition, before):
+def delete_records(kafka, partition, before, topic=INPUT):
     """What retention does, at once."""
     path = os.path.join(kafka.folder, "delete.json")
     with open(path, "w") as f:
-        json.dump({"version": 1, "partitions": [{"topic": INPUT, "partition": partition, "offset": before}]}, f)
+        json.dump({"version": 1, "partitions": [{"topic": topic, "partition": partition, "offset": before}]}, f)
     subprocess.run(["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", kafka_libs() + "/*",
                     "org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", kafka.bootstrap,
                     "--offset-json-file", path], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
@@ -120,7 +120,12 @@ def case_refusals(kafka, work):
         a.start()
         wait_for("the error that the backup was passed", 40, lambda: "backup-passed" in a.text())
         wait_for("/readyz to say so", 20, lambda: "ok\nbackup-passed: partition 0" in (readyz(port) or ""))
-        backup(w, os.path.join(w.work, "backups"))
+        third = backup(w, os.path.join(w.work, "backups"))[0]
+        a.stop()
+        delete_records(kafka, 0, -1, CONTROL)  # all of them
+        wait_for("the group to be empty", 30, lambda: "group-running" not in
+                 w.ctl("restore", third["file"], check_status=False).stderr, 0.5)
+        refused(w, "control-lost", "restore", third["file"])
         print(f"  refused with: {words.strip()}")
 
 
