@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "ctl/backup_file.h"
 #include "ctl/transactions.h"
-#include "daemon/metrics.h"
+#include "insight/histories.h"
 #include "pipeline/kafka_conf.h"
 #include "state/cache.h"
 #include "state/params_codec.h"
@@ -148,6 +149,40 @@ static void backup_torture(long from, long width)
     (void)unlink(backup_path);
 }
 
+/* --- the population --- */
+
+/* Five hundred buyers of two purchase days, all different. */
+static void histories_torture(long from, long width)
+{
+    static struct histories histories;
+    struct fit_cell *cells[2] = {NULL, NULL};
+    size_t count[2] = {0, 0};
+    int64_t left_out = 0, counted = 0;
+
+    torture_arm(from, width);
+    histories_init(&histories, 20000 * TEXT_MS_PER_DAY, 90 * TEXT_MS_PER_DAY);
+    for (int32_t i = 0; i < 500; i++) {
+        struct customer customer;
+
+        customer_init(&customer);
+        customer.purchase_days = customer.days_kept = 2;
+        customer.first_day = customer.days[0].day = 10000 + 11 * i;
+        customer.last_day = customer.days[1].day = 15600 + 8 * i;
+        left_out += histories_add(&histories, &customer) != STATUS_OK;
+    }
+    if (histories_cells(&histories, FIT_MBG, 100, &cells[0], &count[0]) != STATUS_OK)
+        left_out++;
+    if (histories_window(&histories, &cells[1], &count[1]) != STATUS_OK)
+        left_out++;
+    (void)torture_disarm();
+    for (size_t i = 0; i < count[0]; i++)
+        counted += (int64_t)cells[0][i].count;
+    MUST(left_out > 0 || counted == 500); /* whole, or told */
+    free(cells[0]);
+    free(cells[1]);
+    histories_fini(&histories);
+}
+
 /* --- state --- */
 
 static void params_torture(long from, long width)
@@ -238,6 +273,7 @@ static const struct {
     {"a CSV of transactions is read", transactions_torture},
     {"a backup is written and read", backup_torture},
     {"parameters are written and read", params_torture},
+    {"the histories of a population", histories_torture},
     {"the cache fills", cache_torture},
     {"Redis is connected to", redis_torture},
     {"a worker is opened", torture_worker_open},
