@@ -1,6 +1,8 @@
 #include "base/mp.h"
 
+#include <endian.h>
 #include <math.h>
+#include <string.h>
 
 void mp_reader_init(struct mp_reader *reader, struct span bytes)
 {
@@ -23,11 +25,16 @@ static size_t left_of(const struct mp_reader *reader)
     return (size_t)(reader->end - reader->at);
 }
 
-/* Big-endian unsigned of `bytes` bytes; 0 and a fault when they are not there. */
+/* Big-endian unsigned of `bytes` bytes, 1–8; 0 and a fault when they are not there. */
 static uint64_t take(struct mp_reader *reader, unsigned bytes)
 {
     uint64_t value = 0;
 
+    if (left_of(reader) >= sizeof value) { /* in one go, but near the end */
+        memcpy(&value, reader->at, sizeof value);
+        reader->at += bytes;
+        return be64toh(value) >> (64 - 8 * bytes);
+    }
     if (left_of(reader) < bytes) {
         mp_fault(reader, "the bytes end inside an item");
         return 0;

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/must.h"
 
@@ -31,7 +32,7 @@ struct series {
     double tail[CHURN_EXPECTED_MAX];   /* a term below tail · weight is the last */
     double s[CHURN_EXPECTED_MAX];      /* the next term */
     double sum[CHURN_EXPECTED_MAX];    /* those before */
-    double weight[CHURN_EXPECTED_MAX]; /* Σ |s_n| */
+    double weight[CHURN_EXPECTED_MAX]; /* Σ |s_n|; where no term is negative that is the sum */
     int converged;                     /* so many first ones: smaller z come first */
 };
 
@@ -40,18 +41,24 @@ struct series {
 static void series_sum(struct mbg m, double x, int count, struct series *series)
 {
     const double big_c = m.a + m.b + x, big_a = m.a + m.b - m.r;
+    const bool mixed = big_a < 0; /* every other factor is positive */
+    const double *weight = mixed ? series->weight : series->sum;
     int first = 0;
     for (int n = 1; n <= SERIES_TERMS_MAX && first < count; n++) {
         const double ratio = (big_a + n) * (m.a + n - 1) / ((big_c + n) * (n + 1));
+        for (int i = first & ~1; i < CHURN_EXPECTED_MAX && mixed; i++) {
+            series->weight[i] += fabs(series->s[i]);
+        }
         for (int i = first & ~1; i < CHURN_EXPECTED_MAX; i++) {
             series->sum[i] += series->s[i];
-            series->weight[i] += fabs(series->s[i]);
             series->s[i] *= ratio * series->z[i];
         }
-        while (first < count &&
-               fabs(series->s[first]) <= series->tail[first] * series->weight[first]) {
+        while (first < count && fabs(series->s[first]) <= series->tail[first] * weight[first]) {
             first++;
         }
+    }
+    if (!mixed) {
+        memcpy(series->weight, series->sum, sizeof(series->weight));
     }
     series->converged = first;
 }

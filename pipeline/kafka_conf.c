@@ -98,7 +98,9 @@ static void set_defaults(struct building *building, const struct kafka_options *
         /* librdkafka < 2.2 stops fetching a partition for a whole second when this is reached
          * (default 100,000). */
         set(building, "queued.min.messages", "1000000");
-        set(building, "queued.max.messages.kbytes", "131072");
+        /* The bound that counts, of all partitions together: some 150,000 events, more than a
+         * second of a worker's work, in some 90 MB with what librdkafka keeps of each. */
+        set(building, "queued.max.messages.kbytes", "32768");
         set(building, "fetch.wait.max.ms", "10");
         set(building, "fetch.error.backoff.ms", "20");
         set_int(building, "session.timeout.ms",
