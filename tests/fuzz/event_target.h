@@ -5,6 +5,7 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "model/customer.h"
 #include "pipeline/decode.h"
 
 #define TARGET_BYTES_MAX   16384
@@ -40,6 +41,8 @@ static inline void target_event_check(const struct event *event)
     MUST(event->score >= 0);
     MUST(event->score <= 10);
     MUST(event->time_ms - event->record_ms <= TEXT_MS_PER_DAY);
+    MUST(!event->moved || !customer_check(event->moved));
+    MUST(!event->moved == !event->moved_ledger);
 }
 
 static inline void target_decode(struct span value, const struct header *headers,

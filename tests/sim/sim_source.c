@@ -2,6 +2,7 @@
  * worker. */
 #include "base/must.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_memory.h"
 
 static uint32_t bit(int32_t partition)
 {
@@ -216,6 +217,8 @@ static enum status source_assign(void *self, const struct source_start *starts, 
 
 /* --- reading what was committed --- */
 
+/* What is put into a worker's arena is the worker's memory, also when the arena has to grow. */
+
 /* In an overlap the answer is old when it arrives. */
 static void linger(struct sim_task *task)
 {
@@ -250,7 +253,9 @@ static enum status source_committed(void *self, int32_t partition, struct arena 
         *ret_offset = offset;
         *ret_metadata = metadata;
         if (metadata.at != NULL && metadata.len > 0) {
+            int owner = sim_memory_owner(task->id);
             void *copy = arena_copy(arena, metadata.at, metadata.len);
+            (void)sim_memory_owner(owner);
             MUST(copy != NULL);
             ret_metadata->at = copy;
         }
@@ -332,11 +337,13 @@ static enum status source_control(void *self, int32_t partition, int64_t from, s
         int64_t at = from > log->low ? from : log->low;
         size_t count = 0;
         max = (size_t)sim_random_between(&sim->random, 1, max < 4 ? (int64_t)max : 4);
+        int owner = sim_memory_owner(task->id);
         struct record *records = arena_alloc(arena, max * sizeof *records);
         MUST(records != NULL);
         for (; at < stable && count < max; at++)
             if (sim_kafka_visible(&log->at[at]))
                 copy_record(arena, partition, at, &log->at[at], &records[count++]);
+        (void)sim_memory_owner(owner);
         *ret_records = records;
         *ret_count = count;
         *ret_end = at;
