@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "ctl/ctl.h"
 
 enum { STALLED_MS = 60000, REQUEST_MS = 10000 };
 
@@ -290,14 +291,38 @@ void kafka_reader_close(struct kafka_reader *r)
 
 /* --- positions --- */
 
+/* A group's coordinator that is just being found, loading or on the move: a moment later it
+ * answers. */
+static bool passes(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+           err == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           err == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
+           err == RD_KAFKA_RESP_ERR__WAIT_COORD;
+}
+
+static rd_kafka_resp_err_t committed_read(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list)
+{
+    enum { TRIES = 20, PAUSE_MS = 250 };
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (int i = 0; i < TRIES; i++) {
+        err = rd_kafka_committed(client, list, REQUEST_MS);
+        if (!err)
+            err = list->elems[0].err;
+        if (!passes(err))
+            break;
+        ctl_nap(PAUSE_MS);
+    }
+    return err;
+}
+
 static enum status position_read(rd_kafka_t *client, const char *topic, int32_t partition,
                                  struct kafka_positions *ret, struct report *report)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, REQUEST_MS);
-    if (!err)
-        err = p->err;
+    rd_kafka_resp_err_t err = committed_read(client, list);
     *ret = (struct kafka_positions){.committed = p->offset >= 0 ? p->offset : -1};
     if (!err && p->metadata && p->metadata_size < sizeof ret->metadata)
         memcpy(ret->metadata, p->metadata, p->metadata_size);
