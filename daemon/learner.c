@@ -243,8 +243,8 @@ static bool due(const struct learner *learner, const struct insight *newest,
         return true;
     if (options->every_ms == 0)
         return false;
-    if (newest->version > 0)
-        return at_ms - newest->made_ms >= options->every_ms &&
+    if (newest->version > 0) /* also one made by a clock that was far ahead */
+        return llabs(at_ms - newest->made_ms) >= options->every_ms &&
                (!learner->failed || mono_ms(learner) - learner->tried_ms >= RETRY_MS);
     /* None yet: as soon as there may be enough, and after a vain try when there are a quarter more
      * of them. */

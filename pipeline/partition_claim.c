@@ -11,6 +11,9 @@
 #include "state/proposal.h"
 
 #define METADATA_ARENA_MAX ((size_t)64 << 10)
+/* How far back the parameters in force are looked for at first, records; and each time farther. */
+#define PARAMS_NEAR    4096
+#define PARAMS_FARTHER 8
 
 /* What the claim found, before it decides. */
 struct claim {
@@ -288,13 +291,13 @@ static enum status claim_check_labels(struct claim *claim, bool *ret_fits)
     return STATUS_OK;
 }
 
-/* The text of the parameters in force at C, from the control log. GONE: it is not there, or cannot
- * be read (the report says it). */
-static enum status claim_old_params(struct claim *claim)
+/* Reads the control log from an offset up to C; *ret_found: the parameters in force at C were among
+ * what was read. */
+static enum status claim_read_params(struct claim *claim, int64_t from, bool *ret_found)
 {
     struct partition *partition = claim->partition;
-    bool found = false;
-    control_log_seek(&partition->control, 0);
+    *ret_found = false;
+    control_log_seek(&partition->control, from);
     for (;;) {
         struct control_record record;
         int64_t offset;
@@ -303,19 +306,35 @@ static enum status claim_old_params(struct claim *claim)
         if (status == STATUS_GONE || (status == STATUS_RETRY && !partition->control.at_end))
             return status;
         if (status == STATUS_RETRY || record.number > partition->meta.at.control)
-            break;
-        if (record.kind == CONTROL_BIRTH || record.kind == CONTROL_SWITCH) {
+            return STATUS_OK;
+        if ((record.kind == CONTROL_BIRTH || record.kind == CONTROL_SWITCH) &&
+            record.params_version == partition->meta.params_version) {
             if (params_decode(record.params, &partition->params, &claim->report) != STATUS_OK)
                 return STATUS_GONE;
-            found = record.params_version == partition->meta.params_version;
+            *ret_found = true;
         }
         control_log_skip(&partition->control);
     }
-    if (found)
-        return STATUS_OK;
+}
+
+/* The text of the parameters in force at C, from the control log: backwards in growing steps, since
+ * an insight switches every day but the log may hold years of ticks. GONE: it is not there, or
+ * cannot be read (the report says it). */
+static enum status claim_old_params(struct claim *claim)
+{
+    const struct store_meta *meta = &claim->partition->meta;
+    for (int64_t back = PARAMS_NEAR;; back *= PARAMS_FARTHER) {
+        int64_t from = meta->control_offset > back ? meta->control_offset - back : 0;
+        bool found;
+        enum status status = claim_read_params(claim, from, &found);
+        if (status != STATUS_OK || found)
+            return status;
+        if (from == 0)
+            break;
+    }
     report_set(&claim->report, "control-lost",
                "the parameters in force at offset %lld are not in the control topic any more",
-               (long long)partition->meta.at.offset);
+               (long long)meta->at.offset);
     return STATUS_GONE;
 }
 
