@@ -179,9 +179,7 @@ static void note_end(struct kafka_source *source, struct source_batch *batch, st
         batch->end_count++;
 }
 
-/* Is the cluster there, with a leader for everything we own? Before anything that librdkafka 2.0.2
- * would wait for beyond its timeout (query_watermark_offsets waits for the connection as long as
- * socket.timeout.ms). */
+/* Is the cluster there, with a leader for everything we own? */
 static rd_kafka_resp_err_t probe(struct kafka_source *source, const char *topic, int timeout_ms)
 {
     const struct rd_kafka_metadata *metadata = NULL;
@@ -202,14 +200,38 @@ static rd_kafka_resp_err_t probe(struct kafka_source *source, const char *topic,
     return err;
 }
 
+/* One end of a partition: RD_KAFKA_OFFSET_BEGINNING or _END, which are the times that a ListOffsets
+ * request takes for them. Not rd_kafka_query_watermark_offsets(): of 2.0.2 it ignores its timeout
+ * when the leader has died and waited 98 s for it here. */
+static rd_kafka_resp_err_t query_end(struct kafka_source *source, const char *topic,
+                                     int32_t partition, int64_t end, int64_t *ret_offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, partition);
+    rd_kafka_resp_err_t err;
+
+    at->offset = end;
+    err = rd_kafka_offsets_for_times(source->reader.rk, list, request_ms(source));
+    if (!err)
+        err = at->err;
+    if (!err && at->offset < 0)
+        err = RD_KAFKA_RESP_ERR__BAD_MSG;
+    if (!err)
+        *ret_offset = at->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return err;
+}
+
 static rd_kafka_resp_err_t query_bounds(struct kafka_source *source, const char *topic,
                                         int32_t partition, int64_t *ret_low, int64_t *ret_high)
 {
     rd_kafka_resp_err_t err = probe(source, topic, request_ms(source));
 
-    return err ? err
-               : rd_kafka_query_watermark_offsets(source->reader.rk, topic, partition, ret_low,
-                                                  ret_high, request_ms(source));
+    if (!err)
+        err = query_end(source, topic, partition, RD_KAFKA_OFFSET_BEGINNING, ret_low);
+    if (!err)
+        err = query_end(source, topic, partition, RD_KAFKA_OFFSET_END, ret_high);
+    return err;
 }
 
 /* When it is back it may be another one of the same name, and librdkafka would read on at the old

@@ -7,7 +7,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../integration"))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from confluent_kafka.admin import AdminClient, ConfigResource  # noqa: E402
+from confluent_kafka.admin import AdminClient  # noqa: E402
 from harness import Kafka, create_topics, wait_for  # noqa: E402
 from proxy import Relay  # noqa: E402
 from servers import free_ports, wait_port  # noqa: E402
@@ -146,12 +146,13 @@ class Cluster:
         names = [t for t in meta.topics if t in topics or t.startswith("__")]
         return all(len(p.isrs) == len(p.replicas) and p.leader >= 0 for t in names for p in meta.topics[t].partitions.values())
 
-    def tell_topic(self, topic, **settings):
-        """Changes a topic's settings (a list of dots as underscores)."""
-        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, set_config={k.replace("_", "."): str(v) for k, v in settings.items()})
-        admin = self.admin()
-        for future in admin.alter_configs([resource]).values():
-            future.result(20)
+    def heal(self):
+        """Brokers that a broken leg left dead come back."""
+        dead = [b for b in self.brokers if b.process.poll() is not None]
+        for broker in dead:
+            broker.come_back()
+        if dead:
+            wait_for("three brokers", 60, lambda: len(self.alive()) == NODES)
 
     def tool(self, java_class, *arguments, seconds=60):
         """One of Kafka's own command line tools."""
