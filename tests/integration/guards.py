@@ -218,7 +218,7 @@ def finish(world, kafka, names, topics, customers, clock):
 
 def case_silence(kafka, work):
     """Producers stop for a month: nobody churns; then it agrees with a run that never stopped."""
-    start, clock_rate, customers = long_ago(150), 40_000, 300
+    start, clock_rate, customers = long_ago(150), 30_000, 300
     with World(work, kafka, partitions=2) as w:
         for app in ("held", "never", "open"):
             create_topics(kafka.bootstrap, 2, topics=tuple(topics_of(app).values()))
@@ -401,7 +401,7 @@ def control_kinds(kafka, app):
 
 
 def drive(world, kafka, daemon, clock):
-    """Days with everything in them: another configuration, an insight, an outage, storms. When the last event was."""
+    """Days with everything in them: another configuration, an insight, an outage, storms."""
     publisher, topics, now = Publisher(kafka, clock), ("rebuilt-events",), clock.now()
     events = histories(250, now + LEAD + HOUR, now + 40 * DAY, 11)
     live(publisher, events, topics, now + 6 * DAY)
@@ -409,11 +409,10 @@ def drive(world, kafka, daemon, clock):
     daemon.config["stage"] = {**BRISK["stage"], "churn_min": "5d", "decline_min": "2d"}
     daemon.begin(clock)
     live(publisher, events, topics, now + 11 * DAY)
-    asked = tool(daemon, "insight", "--now")
+    tool(daemon, "insight", "--now")
     live(publisher, events, topics, now + 15 * DAY)
     clock.wait(now + 19 * DAY)  # nothing is published
     live(publisher, events, topics, now + 24 * DAY)
-    return asked, events
 
 
 def case_rebuild(kafka, work):
@@ -425,6 +424,7 @@ def case_rebuild(kafka, work):
                              insight={"every": "0s"}, **BRISK)
         wait_for("it is live", 60, lambda: daemon.text().count("code=live") == 2)
         drive(w, kafka, daemon, clock)
+        wait_for("it has applied all", 60, lambda: all(lag_of(kafka, w, "rebuilt", p) == 0 for p in range(2)))
         daemon.stop()
         at = clock.now()
         slow = Time(at, 1)
@@ -435,8 +435,7 @@ def case_rebuild(kafka, work):
         check(kinds["ticks"] > 20 and kinds["guards"] >= 4, f"not what was to be shown: {kinds}")
         explained = {c: told(daemon, c.decode(), text_of(at)) for c in before}
         redis.Redis(unix_socket_path=w.redis.socket).flushall()
-        # the daemon is to stand where it stood: its clock at the last W, so that nothing becomes due meanwhile
-        daemon.config["guards"] = {**daemon.config["guards"]}
+        # its clock at the last W, so that nothing becomes due meanwhile
         slow.start = max(int(m["W"]) for m in metas)
         log = len(daemon.text())
         daemon.begin(slow)
