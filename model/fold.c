@@ -265,6 +265,22 @@ void fold_rearm(struct customer *customer, int64_t watermark_ms, uint32_t params
 
 /* --- events --- */
 
+/* Silence until the event first. Whoever is forgotten in it comes back as somebody new, whether it
+ * was this event or W that found out. */
+static void pass_time(struct customer *customer, struct ledger *ledger, const struct event *event,
+                      const struct params *params, struct effects *effects)
+{
+    const bool was_empty = customer_is_empty(customer);
+    const uint32_t version = customer->params_version;
+
+    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    if (was_empty || !customer_is_empty(customer))
+        return;
+    customer_init(customer);
+    customer->params_version = version;
+    ledger_clear(ledger);
+}
+
 static uint64_t order_known_by(const struct event *event)
 {
     if (event->type == EVENT_ORDER_COMPLETED && (event->has & EVENT_HAS_ORDER))
@@ -400,7 +416,7 @@ static enum fold_outcome step_request(struct customer *customer, struct ledger *
         return event->hops > 0 ? FOLD_DUPLICATE : refuse("the two ids are the same", ret_why);
     if (event->hops > 0)
         return refuse("the previous id has become another customer already", ret_why);
-    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    pass_time(customer, ledger, event, params, effects);
     if (customer->stage != STAGE_NONE && is_ahead(customer, event))
         return refuse("the customer's events lie in the future", ret_why);
     if (customer->stage != STAGE_NONE)
@@ -440,7 +456,7 @@ static enum fold_outcome step_state(struct customer *customer, struct ledger *le
         return FOLD_DUPLICATE;
     if (!joins_soundly(customer, event->moved, params))
         return refuse("the joined state would break the rules of one", ret_why);
-    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    pass_time(customer, ledger, event, params, effects);
     customer->into_len = 0; /* its own state came back along a circle of aliases: it stays */
     if (customer_is_empty(customer))
         customer->episode_count = (uint32_t)(event->id_fp & EPISODE_MASK);
@@ -543,7 +559,7 @@ enum fold_outcome fold_event(struct customer *customer, struct ledger *ledger,
     if (why != NULL)
         return refuse(why, ret_why);
 
-    fold_timers(customer, event->time_ms, event->record_ms, params, effects);
+    pass_time(customer, ledger, event, params, effects);
     if (event->type == EVENT_DELETE)
         return erase(customer, ledger, event, params, effects);
     return step_event(customer, ledger, event, watermark_ms, params, effects);
