@@ -52,7 +52,7 @@ static void nap(struct learner *learner, int64_t ms)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
@@ -61,7 +61,7 @@ static void nap(struct learner *learner, int64_t ms)
     }
     (void)pthread_mutex_lock(&learner->lock);
     if (!atomic_load(&learner->stop))
-        (void)pthread_cond_timedwait(&learner->wake, &learner->lock, &until);
+        (void)pthread_cond_clockwait(&learner->wake, &learner->lock, CLOCK_MONOTONIC, &until);
     (void)pthread_mutex_unlock(&learner->lock);
 }
 

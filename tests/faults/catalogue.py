@@ -42,6 +42,8 @@ FAULTS = (
           log=("code=lost",), metrics=("lifecycled_lost_total",), alarms=("LifecycledDown",)),
     Fault("join-leave", "two daemons join, two leave (SIGTERM)", "redis", do_process.join_and_leave, "Machines come and go", 200, each=4,
           leg=100, log=("code=revoked", "code=assigned", "code=stopping .*SIGTERM"), metrics=("lifecycled_revoked_total",)),
+    Fault("takeover", "a second process of the same name joins (half of the time just after connections to Kafka broke)", "relay",
+          do_process.take_over, "Two processes of one name", 10, log=("code=instance-fenced", "code=stopped .*status 77")),
     Fault("redis-cut", "Redis killed, restarted on an append-only file cut at a random byte", "redis", do_redis.cut_aof,
           "Redis lost its tail", 100, log=("code=redis-away", "code=rollback"), ready=("503 redis-",),
           metrics=("lifecycled_rollbacks_total", "lifecycled_events_replayed_total"), alarms=("LifecycledRedisRollback",)),

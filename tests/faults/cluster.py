@@ -1,5 +1,6 @@
 """Three brokers that are controllers as well (KRaft), and a second way to each of them through a relay."""
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -113,6 +114,17 @@ class Cluster:
     def __exit__(self, *_):
         for broker in self.brokers:
             broker.release()
+
+    @classmethod
+    def started(cls, work):
+        """Ports are free when they are looked for and may be taken when they are needed: then with others."""
+        for _ in range(3):
+            try:
+                return cls(work).__enter__()
+            except RuntimeError as e:
+                failure = e
+                shutil.rmtree(work, ignore_errors=True)
+        raise failure
 
     def admin(self):
         return AdminClient({"bootstrap.servers": self.bootstrap, "socket.timeout.ms": 10000, "log_level": 0})

@@ -8,10 +8,11 @@ from ground import SESSION_S
 # The named points of the commit protocol (crash_point() in pipeline/).
 POINTS = ("before-begin", "after-produce", "before-commit", "after-commit", "before-redis", "after-redis")
 EXTRA = "wxyz"
+EXIT_FENCED = 77
 
 
 def kill(ground):
-    victim = ground.chance.choice(ground.daemons)
+    victim = ground.chance.choice(ground.living())
     begun = time.monotonic()
     victim.kill()
     victim.start()
@@ -20,7 +21,7 @@ def kill(ground):
 
 def crash(ground):
     """Its own hand (crash_at.c), so that it dies between two calls and not somewhere around them."""
-    victim = ground.chance.choice(ground.daemons)
+    victim = ground.chance.choice(ground.living())
     point = POINTS[ground.number % len(POINTS)]
     victim.kill()
     victim.start(LC_CRASH_AT=f"{point}:{ground.chance.randint(1, 30)}")
@@ -33,7 +34,7 @@ def crash(ground):
 
 
 def pause(ground):
-    victim = ground.chance.choice(ground.daemons)
+    victim = ground.chance.choice(ground.living())
     os.kill(victim.pid, signal.SIGSTOP)
     time.sleep(SESSION_S + ground.chance.uniform(0.5, 4))
     os.kill(victim.pid, signal.SIGCONT)
@@ -57,9 +58,26 @@ def join_and_leave(ground):
     return time.monotonic(), None
 
 
+def take_over(ground):
+    """A second process of one name: the older one ends, also when the connections to Kafka broke a moment ago."""
+    older = ground.chance.choice(ground.living())
+    if ground.number % 2 == 0:
+        for relay in ground.cluster.relays:
+            relay.cut()
+    begun = time.monotonic()
+    newer = ground.add(older.short, f"{older.short}-{ground.number}")
+    if older.process.wait(60) != EXIT_FENCED:
+        raise AssertionError(f"the older process ended with {older.process.returncode}, not {EXIT_FENCED}")
+    took = ground.recovered(time.monotonic())
+    if newer.process.poll() is not None:
+        raise AssertionError(f"the newer process ended, too, with {newer.process.returncode}")
+    ground.extra_recovery.append(took)
+    return begun, None
+
+
 def jump_clock(ground):
     """libfaketime reads the offset from a file each time: an hour ahead or back, and right again."""
-    victim = ground.chance.choice(ground.daemons)
+    victim = ground.chance.choice(ground.living())
 
     def to(text):
         path = victim.environment["FAKETIME_TIMESTAMP_FILE"]

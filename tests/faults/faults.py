@@ -220,7 +220,8 @@ def run(options, faults, work):
             able.append(fault)
     seeds = random.Random(options.seed)
     with contextlib.ExitStack() as stack:
-        cluster = stack.enter_context(Cluster(work))
+        cluster = Cluster.started(work)
+        stack.callback(cluster.__exit__)
         options.alarms = stack.enter_context(Alarms(work)) if options.quick else None
         for number, plan in enumerate(legs_of(able, options)):
             run_leg = alone if plan[0].ground == "alone" else leg

@@ -151,13 +151,18 @@ class Ground:
         return {"LD_PRELOAD": library[0], "FAKETIME_TIMESTAMP_FILE": path, "FAKETIME_NO_CACHE": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
 
-    def add(self, name, **environment):
-        daemon = Watched(self.work, name, self.config(name), environment, self.program)
+    def add(self, name, folder=None, **environment):
+        """`folder`: another than that of the daemon that has this name already."""
+        daemon = Watched(self.work, folder or name, self.config(name), environment, self.program)
+        daemon.short = name
         daemon.start()
         self.daemons.append(daemon)
         if self.alarms:
             self.alarms.watch(daemon.http)
         return daemon
+
+    def living(self):
+        return [d for d in self.daemons if d.process.poll() is None]
 
     # --- progress ---
 
