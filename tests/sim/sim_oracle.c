@@ -40,6 +40,17 @@ struct tellings {
     size_t count;
 };
 
+/* for people */
+static const char *const outcome_labels[] = {[FOLD_APPLIED] = "applied",
+                                             [FOLD_DUPLICATE] = "duplicate",
+                                             [FOLD_IGNORED] = "ignored",
+                                             [FOLD_FORWARDED] = "forwarded",
+                                             [FOLD_REJECTED] = "rejected"};
+static const char *const control_labels[] = {[CONTROL_BIRTH] = "birth",
+                                             [CONTROL_SWITCH] = "switch",
+                                             [CONTROL_TICK] = "tick",
+                                             [CONTROL_GUARD] = "guard"};
+
 static struct oracle {
     struct sim *sim;
     int32_t partition;
@@ -282,9 +293,10 @@ static void apply_event(const struct sim_entry *entry, int64_t offset)
         expect_errands(entry, &record, &event);
     weigh(&customer->state, &event, outcome, before);
     drop_empty(customer);
-    sim_trace(oracle.sim, NULL, "fold: partition %d offset %lld %.*s %s: outcome %d, W %lld",
+    sim_trace(oracle.sim, NULL, "fold: partition %d offset %lld %.*s %s: %s, W %lld",
               oracle.partition, (long long)offset, (int)event.customer.len, event.customer.at,
-              event_type_title(event.type), outcome, (long long)oracle.watermark_ms);
+              event_type_title(event.type), outcome_labels[outcome],
+              (long long)oracle.watermark_ms);
     if (outcome == FOLD_REJECTED)
         expect_dead_letter(offset);
     if (oracle.params.clock == FOLD_CLOCK_EVENT)
@@ -342,8 +354,8 @@ static void apply_control(const struct control_record *control)
     struct sim *sim = oracle.sim;
     oracle.control++;
     sim_trace(sim, NULL,
-              "fold: partition %d control %lld kind %d W %lld held %u, %lld alerts in hour %lld",
-              oracle.partition, (long long)control->number, control->kind,
+              "fold: partition %d control %lld %s W %lld held %u, %lld alerts in hour %lld",
+              oracle.partition, (long long)control->number, control_labels[control->kind],
               (long long)control->watermark_ms, control->held, (long long)oracle.guard.alerts,
               (long long)oracle.guard.hour);
     if (control->number != oracle.control)

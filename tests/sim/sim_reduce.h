@@ -8,7 +8,7 @@
 /* Prints what is left: its trace, its faults, the command that runs it again. `self`: the name of
  * this program. */
 void sim_reduce(const struct sim_failure *failure, const char *self);
-/* The last lines of a trace; lines < 0: all. */
+/* The last lines of a trace without those of idle workers; lines < 0: all. */
 void sim_reduce_print(FILE *trace, int lines);
 
 #endif
