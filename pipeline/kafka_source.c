@@ -24,6 +24,9 @@
 #define CONTROL_POLL_MAX   1024
 #define SEEK_MS            1000
 #define CLOSE_DRAIN        256
+#define OLD_MS             2000
+#define FILL_MS            100 /* longest wait for a fuller batch, in steps: */
+#define FILL_STEP_MS       10
 #define POLL_BYTES_MAX     ((size_t)32 << 20) /* of records in one poll, and one more sample */
 #define POLL_SAMPLE        64
 #define PROBE_EVERY_MS     1000 /* while something seems wrong */
@@ -318,25 +321,42 @@ static size_t bytes_of(rd_kafka_message_t *const *messages, size_t count)
     return bytes;
 }
 
+/* Do we lag? Then nobody waits for these records in particular, and a fuller batch is worth a short
+ * wait: every batch costs a transaction. By the record's own timestamp: a wrong one costs time
+ * only. */
+static bool is_old(const rd_kafka_message_t *message)
+{
+    struct timespec now;
+    int64_t at_ms;
+
+    if (message->err)
+        return false; /* the end of a partition */
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    at_ms = rd_kafka_message_timestamp(message, NULL);
+    return (int64_t)now.tv_sec * 1000 - at_ms > OLD_MS;
+}
+
 /* What was taken does not count against librdkafka's queue any more, and large records would pile
  * up here as well: so their bytes are bounded, by the mean of those already taken. */
 static size_t consume(struct kafka_source *source, int timeout_ms, size_t max)
 {
     ssize_t more = rd_kafka_consume_batch_queue(source->queue, timeout_ms, source->messages, 1);
     size_t count = more > 0 ? 1 : 0, bytes = bytes_of(source->messages, count);
+    int64_t until = count > 0 && is_old(source->messages[0]) ? now_ms() + FILL_MS : 0;
 
-    while (more > 0 && count < max && bytes < POLL_BYTES_MAX &&
+    while (count > 0 && count < max && bytes < POLL_BYTES_MAX &&
            source->change == SOURCE_NO_CHANGE) {
         size_t want =
             count < POLL_SAMPLE ? POLL_SAMPLE : (POLL_BYTES_MAX - bytes) / (bytes / count + 1) + 1;
+        int64_t left_ms = until > 0 ? until - now_ms() : 0;
 
         want = want < max - count ? want : max - count;
-        more = rd_kafka_consume_batch_queue(source->queue, 0, source->messages + count, want);
-        if (more <= 0)
-            break;
+        more = rd_kafka_consume_batch_queue(source->queue, left_ms > 0 ? FILL_STEP_MS : 0,
+                                            source->messages + count, want);
+        more = more > 0 ? more : 0;
         bytes += bytes_of(source->messages + count, (size_t)more);
         count += (size_t)more;
-        if ((size_t)more < want)
+        if ((size_t)more < want && (left_ms <= 0 || source->messages[count - 1]->err))
             break;
     }
     return count;
