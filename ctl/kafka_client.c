@@ -291,11 +291,15 @@ void kafka_reader_close(struct kafka_reader *r)
 
 /* --- positions --- */
 
-/* A group's coordinator that is just being found, loading or on the move: a moment later it
- * answers. */
+enum { POSITION_TRIES = 20, POSITION_PAUSE_MS = 250 };
+
+/* A group's coordinator or a partition's leader that is just being found, loading or on the move: a
+ * moment later it answers. */
 static bool passes(rd_kafka_resp_err_t err)
 {
-    return err == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+    return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           err == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
            err == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
            err == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
            err == RD_KAFKA_RESP_ERR__WAIT_COORD;
@@ -303,16 +307,30 @@ static bool passes(rd_kafka_resp_err_t err)
 
 static rd_kafka_resp_err_t committed_read(rd_kafka_t *client, rd_kafka_topic_partition_list_t *list)
 {
-    enum { TRIES = 20, PAUSE_MS = 250 };
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < POSITION_TRIES; i++) {
         err = rd_kafka_committed(client, list, REQUEST_MS);
         if (!err)
             err = list->elems[0].err;
         if (!passes(err))
             break;
-        ctl_nap(PAUSE_MS);
+        ctl_nap(POSITION_PAUSE_MS);
+    }
+    return err;
+}
+
+static rd_kafka_resp_err_t bounds_read(rd_kafka_t *client, const char *topic, int32_t partition,
+                                       struct kafka_positions *ret)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    for (int i = 0; i < POSITION_TRIES; i++) {
+        err = rd_kafka_query_watermark_offsets(client, topic, partition, &ret->low, &ret->high,
+                                               REQUEST_MS);
+        if (!passes(err))
+            break;
+        ctl_nap(POSITION_PAUSE_MS);
     }
     return err;
 }
@@ -327,8 +345,7 @@ static enum status position_read(rd_kafka_t *client, const char *topic, int32_t 
     if (!err && p->metadata && p->metadata_size < sizeof ret->metadata)
         memcpy(ret->metadata, p->metadata, p->metadata_size);
     if (!err)
-        err = rd_kafka_query_watermark_offsets(client, topic, partition, &ret->low, &ret->high,
-                                               REQUEST_MS);
+        err = bounds_read(client, topic, partition, ret);
     rd_kafka_topic_partition_list_destroy(list);
     if (err) {
         report_set(report, "kafka", "positions of %s [%d]: %s", topic, partition,
