@@ -198,6 +198,7 @@ def truncated(round_, verdict):
         cut_log(ground, broker, hit)
         if not until(lambda: ground.cluster.healthy(ground.topics.values()), 60, 0.3):
             raise Stuck("the cluster does not come back")
+        ground.load.anew()
         if fill:
             while any(end_of(ground, p) < at[p] + 3 for p in hit):
                 ground.orders(100, customers=120)

@@ -60,13 +60,17 @@ class Load(threading.Thread):
         self.bootstrap, self.topic, self.partitions, self.rate, self.customers = bootstrap, topic, partitions, rate, customers
         self.chance = random.Random(seed)
         self.clock = Clock(clock)
-        self.producer = producer(bootstrap, **{"message.timeout.ms": 300000, "message.max.bytes": 2000000, "log_level": 0})
+        self.anew()
         self.ending = threading.Event()
         self.number = 0
         self.beacons = []    # (when published, customer, partition)
         self.leads = {}      # customer: due, Unix time
         self.failed = 0
         self.recent = []
+
+    def anew(self):
+        """Another producer: a truncated log has forgotten where the old one was."""
+        self.producer = producer(self.bootstrap, **{"message.timeout.ms": 300000, "message.max.bytes": 2000000, "log_level": 0})
 
     # --- one event ---
 
