@@ -7,7 +7,6 @@ Looks at the release build (sanitizers take memory of their own).
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import INPUT, Kafka, World, check, producer, wait_for  # noqa: E402
+from harness import INPUT, Kafka, World, check, producer, run_cases, wait_for  # noqa: E402
 from servers import free_ports  # noqa: E402
 
 MIB = 1 << 20
@@ -161,25 +160,5 @@ def case_reconnects(kafka, work):
         print(f"  {before[0]} file descriptors and {before[1]} threads, before and after")
 
 
-def main():
-    work = sys.argv[1]
-    shutil.rmtree(work, ignore_errors=True)
-    cases = {k[5:]: v for k, v in globals().items() if k.startswith("case_")}
-    names = sys.argv[2:] or list(cases)
-    failed = []
-    with Kafka(work, "kafka", properties={"message.max.bytes": 2000000}) as kafka:
-        for name in names:
-            begun = time.monotonic()
-            print(f"{name}: {cases[name].__doc__.splitlines()[0]}", flush=True)
-            try:
-                cases[name](kafka, os.path.join(work, name))
-                print(f"  ok ({time.monotonic() - begun:.0f} s)", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as e:
-                print(f"  FAILED: {e}", flush=True)
-                failed.append(name)
-    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(globals(), {"message.max.bytes": 2000000})

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -235,3 +236,26 @@ class Feed:
 
     def wait(self):
         check(self.process.wait(900) == 0, "the feed failed")
+
+
+# --- a suite ---
+
+def run_cases(names_in, properties=None):
+    """The whole of a suite: WORK [CASE ...]; runs the functions case_* of names_in (a module's globals()) on one broker."""
+    work = sys.argv[1]
+    shutil.rmtree(work, ignore_errors=True)
+    cases = {k[5:]: v for k, v in names_in.items() if k.startswith("case_")}
+    names = sys.argv[2:] or list(cases)
+    failed = []
+    with Kafka(work, "kafka", **({"properties": properties} if properties else {})) as kafka:
+        for name in names:
+            begun = time.monotonic()
+            print(f"{name}: {cases[name].__doc__.splitlines()[0]}", flush=True)
+            try:
+                cases[name](kafka, os.path.join(work, name))
+                print(f"  ok ({time.monotonic() - begun:.0f} s)", flush=True)
+            except (AssertionError, subprocess.TimeoutExpired) as e:
+                print(f"  FAILED: {e}", flush=True)
+                failed.append(name)
+    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed else 0)

@@ -5,7 +5,6 @@
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import redis as redis_client
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import BIN, DEAD, INPUT, Kafka, World, alert_identity, check, headers_of, read_topic, wait_for  # noqa: E402
+from harness import BIN, DEAD, INPUT, World, alert_identity, check, headers_of, read_topic, run_cases, wait_for  # noqa: E402
 
 START = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 FIGURES = ("purchase_days", "orders", "spend", "first_day", "last_day", "x", "t_x", "T", "p_alive", "churn_risk", "clv_12")
@@ -269,25 +268,5 @@ def case_plan(kafka, work):
               f"{len(moves)} moved stage because of the change")
 
 
-def main():
-    work = sys.argv[1]
-    shutil.rmtree(work, ignore_errors=True)
-    cases = {k[5:]: v for k, v in globals().items() if k.startswith("case_")}
-    names = sys.argv[2:] or list(cases)
-    failed = []
-    with Kafka(work, "kafka") as kafka:
-        for name in names:
-            begun = time.monotonic()
-            print(f"{name}: {cases[name].__doc__.splitlines()[0]}", flush=True)
-            try:
-                cases[name](kafka, os.path.join(work, name))
-                print(f"  ok ({time.monotonic() - begun:.0f} s)", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as e:
-                print(f"  FAILED: {e}", flush=True)
-                failed.append(name)
-    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(globals())

@@ -5,7 +5,6 @@
 import glob
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import BIN, CONTROL, INPUT, Feed, Kafka, World, alert_identity, check, wait_for  # noqa: E402
+from harness import BIN, CONTROL, INPUT, Feed, World, alert_identity, check, run_cases, wait_for  # noqa: E402
 from servers import free_ports, kafka_libs  # noqa: E402
 
 AT = "2026-06-01"
@@ -157,25 +156,5 @@ def readyz(port):
         return None
 
 
-def main():
-    work = sys.argv[1]
-    shutil.rmtree(work, ignore_errors=True)
-    cases = {k[5:]: v for k, v in globals().items() if k.startswith("case_")}
-    names = sys.argv[2:] or list(cases)
-    failed = []
-    with Kafka(work, "kafka") as kafka:
-        for name in names:
-            begun = time.monotonic()
-            print(f"{name}: {cases[name].__doc__.splitlines()[0]}", flush=True)
-            try:
-                cases[name](kafka, os.path.join(work, name))
-                print(f"  ok ({time.monotonic() - begun:.0f} s)", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as e:
-                print(f"  FAILED: {e}", flush=True)
-                failed.append(name)
-    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(globals())

@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -17,8 +16,8 @@ from decimal import Decimal
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import models  # noqa: E402
-from harness import (ALERTS, BIN, DEAD, INPUT, ROOT, Daemon, Kafka, World, alert_identity, check, headers_of, producer,  # noqa: E402
-                     read_topic, wait_for)
+from harness import (ALERTS, BIN, DEAD, INPUT, ROOT, Daemon, World, alert_identity, check, headers_of, producer,  # noqa: E402
+                     read_topic, run_cases, wait_for)
 
 
 def made_log(path, customers, seed):
@@ -211,25 +210,5 @@ def case_fenced(kafka, work):
         check("bad.yaml:2:3" in done.stderr and "brokers" in done.stderr, f"--check says: {done.stderr}")
 
 
-def main():
-    work = sys.argv[1]
-    shutil.rmtree(work, ignore_errors=True)
-    cases = {k[5:]: v for k, v in globals().items() if k.startswith("case_")}
-    names = sys.argv[2:] or list(cases)
-    failed = []
-    with Kafka(work, "kafka") as kafka:
-        for name in names:
-            begun = time.monotonic()
-            print(f"{name}: {cases[name].__doc__.splitlines()[0]}", flush=True)
-            try:
-                cases[name](kafka, os.path.join(work, name))
-                print(f"  ok ({time.monotonic() - begun:.0f} s)", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as e:
-                print(f"  FAILED: {e}", flush=True)
-                failed.append(name)
-    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(globals())
